@@ -1,0 +1,26 @@
+/** Two projects: pure unit tests beside the code, and e2e tests on real PostgreSQL and Redis. */
+const common = {
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: { '^.+\\.ts$': '@swc/jest' },
+  // Sources import `./file.js` as Node resolves it after the build; in tests that is `./file.ts`.
+  moduleNameMapper: {
+    '^#kernel/(.*)\\.js$': '<rootDir>/src/kernel/$1.ts',
+    '^#platform/(.*)\\.js$': '<rootDir>/src/platform/$1.ts',
+    '^#modules/([^/]+)$': '<rootDir>/src/modules/$1/index.ts',
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
+  testEnvironment: 'node',
+}
+
+export default {
+  projects: [
+    { ...common, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.spec.ts', '<rootDir>/test/support/**/*.spec.ts'] },
+    {
+      ...common,
+      displayName: 'e2e',
+      testMatch: ['<rootDir>/test/**/*.e2e.ts'],
+      globalSetup: '<rootDir>/test/support/global-setup.mjs',
+      globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
+    },
+  ],
+}

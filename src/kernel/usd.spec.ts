@@ -1,0 +1,37 @@
+import { describe, expect, it } from '@jest/globals'
+import { Usd } from './usd.js'
+
+describe('Usd', () => {
+  it.each([
+    ['0', '0'],
+    ['0.00', '0'],
+    ['0.0012345', '0.0012345'],
+    ['1.500', '1.5'],
+    ['-0.25', '-0.25'],
+    ['123456789012345.000000000000000001', '123456789012345.000000000000000001'],
+  ])('prints %s as %s: no exponent, no trailing zeros', (input, output) => {
+    expect(Usd.parse(input).toString()).toBe(output)
+  })
+
+  it.each(['', '1e3', '1,5', '.5', '5.', ' 1', 'NaN', '0.0000000000000000001', '1234567890123456'])(
+    'refuses %j',
+    (input) => {
+      expect(() => Usd.parse(input)).toThrow(RangeError)
+    },
+  )
+
+  it('adds what floats cannot', () => {
+    expect(Usd.parse('0.1').plus(Usd.parse('0.2')).toString()).toBe('0.3')
+  })
+
+  it('prices tokens exactly, down to one token of the cheapest model', () => {
+    expect(Usd.parse('0.075').forTokens(1).toString()).toBe('0.000000075')
+    expect(Usd.parse('0.000000000001').forTokens(1).toString()).toBe('0.000000000000000001')
+    expect(Usd.parse('15').forTokens(123_457).toString()).toBe('1.851855')
+  })
+
+  it('reads catalogue numbers by their decimal form', () => {
+    expect(Usd.fromCatalogue(0.1).toString()).toBe('0.1')
+    expect(Usd.fromCatalogue(1e-7).toString()).toBe('0.0000001')
+  })
+})

@@ -1,0 +1,58 @@
+import { resolve } from 'node:path'
+import { z } from 'zod'
+import { DevelopmentSecrets } from './development-secrets.js'
+import { settingsSchema, type Settings } from './settings.js'
+
+const JWT_SECRET_BYTES = 48
+
+/** A setting that keeps the process from starting. The message is one line and names the setting. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/** The configuration in use: every setting with its default applied, secrets filled in. */
+export class AppConfig {
+  readonly settings: Readonly<Settings>
+  readonly jwtSecret: string
+  readonly dataDir: string
+
+  private constructor(settings: Settings) {
+    this.settings = Object.freeze(settings)
+    this.dataDir = resolve(settings.DATA_DIR)
+    this.jwtSecret = settings.JWT_SECRET ?? this.secrets.getOrCreate('jwt-secret', JWT_SECRET_BYTES)
+  }
+
+  /**
+   * Parses an environment. A blank value counts as unset, as in a copied `.env.example`.
+   * @throws ConfigError naming every setting that is wrong, never its value.
+   */
+  static parse(environment: Record<string, string | undefined>): AppConfig {
+    const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()))
+    const parsed = settingsSchema.safeParse(given)
+    if (!parsed.success) throw new ConfigError(describeIssues(parsed.error))
+    if (parsed.data.NODE_ENV === 'production') requireProductionSecrets(parsed.data)
+    return new AppConfig(parsed.data)
+  }
+
+  static fromProcess(): AppConfig {
+    return AppConfig.parse(process.env)
+  }
+
+  get isProduction(): boolean {
+    return this.settings.NODE_ENV === 'production'
+  }
+
+  /** Secrets that development makes for itself; never used where production demands its own. */
+  get secrets(): DevelopmentSecrets {
+    return new DevelopmentSecrets(this.dataDir)
+  }
+}
+
+function describeIssues(error: z.ZodError): string {
+  return error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')
+}
+
+function requireProductionSecrets(settings: Settings): void {
+  const missing = (['JWT_SECRET', 'DATABASE_URL'] as const).filter((name) => !settings[name])
+  if (missing.length > 0) throw new ConfigError(`${missing.join(', ')}: required when NODE_ENV=production`)
+}

@@ -1,0 +1,41 @@
+import { hkdfSync } from 'node:crypto'
+import type { Client } from 'pg'
+
+const PASSWORD_BYTES = 32
+
+/** The login role that serves requests: it owns nothing and row-level security binds it. */
+export interface AppRole {
+  readonly name: string
+  readonly password: string
+}
+
+/**
+ * The role for one database, named after it. Its password is derived from a secret that all replicas share, so that
+ * none has to hand it to another (HKDF, RFC 5869).
+ */
+export function deriveAppRole(database: string, secret: string): AppRole {
+  const password = hkdfSync('sha256', secret, 'temponest', `database role of ${database}`, PASSWORD_BYTES)
+  return { name: `${database}_app`, password: Buffer.from(password).toString('base64url') }
+}
+
+/** Makes the role, or brings it to what it should be. Runs under the migrator's lock, as the owner. */
+export async function ensureAppRole(owner: Client, role: AppRole): Promise<void> {
+  const name = owner.escapeIdentifier(role.name)
+  const { rowCount } = await owner.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [role.name])
+  if (rowCount === 0) await owner.query(`CREATE ROLE ${name} NOLOGIN`)
+  await owner.query(`ALTER ROLE ${name} LOGIN NOINHERIT PASSWORD ${owner.escapeLiteral(role.password)}`)
+}
+
+/** @throws Error when the role could step around row-level security. */
+export async function refusePrivilegedRole(client: Client): Promise<void> {
+  const { rows } = await client.query<{ name: string; privileged: boolean; owns: boolean }>(
+    `SELECT r.rolname AS name, r.rolsuper OR r.rolbypassrls AS privileged,
+            EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                     WHERE n.nspname = 'public' AND c.relkind = 'r' AND c.relowner = r.oid) AS owns
+       FROM pg_roles r WHERE r.rolname = current_user`,
+  )
+  const role = rows[0]
+  if (!role || role.privileged || role.owns) {
+    throw new Error(`the database role ${role?.name ?? '?'} is a superuser, bypasses row-level security or owns the tables: DATABASE_APP_URL must name another`)
+  }
+}

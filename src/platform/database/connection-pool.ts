@@ -1,0 +1,134 @@
+import type { Pool, PoolClient } from 'pg'
+import { DataSource, getMetadataArgsStorage } from 'typeorm'
+import { AppError } from '#kernel/app-error.js'
+import { SET_SCOPE, scopeValues, type Scope } from './scope.js'
+import { toConfig, Tx, type Statement } from './tx.js'
+
+export interface ConnectionPoolOptions {
+  readonly url: string
+  /** Seen in `pg_stat_activity`. */
+  readonly name: string
+  readonly size: number
+  readonly connectTimeoutMs: number
+  readonly statementTimeoutMs: number
+}
+
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
+const CONNECTION_MAX_LIFETIME_SECONDS = 1800
+const KEEP_ALIVE_DELAY_MS = 10_000
+/** SQLSTATE classes and codes that mean "the database is not there just now": connection trouble, shutdown, too many clients. */
+const UNAVAILABLE_SQLSTATE = /^(08|57P0|53300)/
+const UNAVAILABLE_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH'])
+const UNAVAILABLE_MESSAGE = /timeout exceeded when trying to connect|Connection terminated/
+
+/** A pool of connections as one role for one kind of work, every use of which is a transaction in a named scope. */
+export class ConnectionPool {
+  private readonly dataSource: DataSource
+
+  constructor(private readonly options: ConnectionPoolOptions) {
+    this.dataSource = new DataSource({
+      type: 'postgres',
+      url: options.url,
+      applicationName: `temponest-${options.name}`,
+      poolSize: options.size,
+      entities: getMetadataArgsStorage().tables.map((table) => table.target),
+      extra: {
+        pipeline: true,
+        connectionTimeoutMillis: options.connectTimeoutMs,
+        statement_timeout: options.statementTimeoutMs,
+        idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+        maxLifetimeSeconds: CONNECTION_MAX_LIFETIME_SECONDS,
+        keepAlive: true,
+        keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
+      },
+    })
+  }
+
+  async open(): Promise<void> {
+    await this.dataSource.initialize()
+    // An idle connection that the server ends is the pool's to replace, not a reason to crash.
+    this.pool.on('error', () => undefined)
+  }
+
+  async close(): Promise<void> {
+    if (this.dataSource.isInitialized) await this.dataSource.destroy()
+  }
+
+  /** Connections in use and waited for, for the metrics. */
+  get load(): { total: number; idle: number; waiting: number } {
+    const { totalCount, idleCount, waitingCount } = this.pool
+    return { total: totalCount, idle: idleCount, waiting: waitingCount }
+  }
+
+  /** Runs `work` in one transaction; commits when it resolves, rolls back when it throws. */
+  async transaction<T>(scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T> {
+    const client = await this.connect()
+    let broken: Error | undefined
+    try {
+      // Both on the wire at once; neither result is needed before the work begins.
+      const opened = settleAll([client.query('BEGIN'), client.query({ ...SET_SCOPE, values: scopeValues(scope) })])
+      const [result] = await Promise.all([work(new Tx(client, this.dataSource)), opened])
+      const { command } = await client.query('COMMIT')
+      // PostgreSQL answers COMMIT of a failed transaction with ROLLBACK: somebody caught an error that he should not have.
+      if (command !== 'COMMIT') throw new Error('the transaction had failed and was rolled back')
+      return result
+    } catch (error) {
+      broken = await rollback(client)
+      throw toAppError(error)
+    } finally {
+      client.release(broken)
+    }
+  }
+
+  /** Runs one read-only statement: BEGIN, scope, statement and COMMIT in a single flight. */
+  async read<Row extends object>(scope: Scope, statement: Statement): Promise<Row[]> {
+    const client = await this.connect()
+    let broken: Error | undefined
+    try {
+      const results = await settleAll([
+        client.query('BEGIN READ ONLY'),
+        client.query({ ...SET_SCOPE, values: scopeValues(scope) }),
+        client.query<Row & Record<string, unknown>>(toConfig(statement)),
+        client.query('COMMIT'),
+      ])
+      return results[2].rows
+    } catch (error) {
+      broken = await rollback(client)
+      throw toAppError(error)
+    } finally {
+      client.release(broken)
+    }
+  }
+
+  private get pool(): Pool {
+    return (this.dataSource.driver as unknown as { master: Pool }).master
+  }
+
+  private async connect(): Promise<PoolClient> {
+    return this.pool.connect().catch((error: unknown) => {
+      throw toAppError(error)
+    })
+  }
+}
+
+/** Like Promise.all, but waits for the rest before it rejects: the connection must be quiet when it goes back to the pool. */
+async function settleAll<T extends readonly unknown[]>(queries: { [K in keyof T]: Promise<T[K]> }): Promise<T> {
+  await Promise.allSettled(queries)
+  return (await Promise.all(queries)) as unknown as T
+}
+
+/** An error for `release` when the connection cannot even roll back, so that the pool drops it. */
+async function rollback(client: PoolClient): Promise<Error | undefined> {
+  return client.query('ROLLBACK').then(
+    () => undefined,
+    (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
+  )
+}
+
+function toAppError(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof AppError) return error
+  const code = String((error as { code?: unknown }).code ?? '')
+  const unavailable = UNAVAILABLE_CODES.has(code) || UNAVAILABLE_SQLSTATE.test(code) || UNAVAILABLE_MESSAGE.test(error.message)
+  if (!unavailable) return error
+  return new AppError('unavailable', 'unavailable', { detail: 'The database is not available.', retryAfterSeconds: 2, cause: error })
+}

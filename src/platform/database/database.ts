@@ -1,0 +1,59 @@
+import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common'
+import { AppConfig } from '../config/app-config.js'
+import { ConnectionPool } from './connection-pool.js'
+import type { Scope } from './scope.js'
+import type { Statement, Tx } from './tx.js'
+
+/** DI token: connection string of the role that serves requests. */
+export const DATABASE_APP_URL = Symbol('DATABASE_APP_URL')
+
+const PROBE_POOL_SIZE = 1
+const PROBE_TIMEOUT_MS = 1000
+
+/** The database, in three pools: a flood of requests starves neither background work nor the probes, nor they it. */
+@Injectable()
+export class Database implements OnModuleInit, OnModuleDestroy {
+  /** For requests. */
+  readonly requests: ConnectionPool
+  /** For background work. */
+  readonly workers: ConnectionPool
+  private readonly probes: ConnectionPool
+
+  constructor(@Inject(DATABASE_APP_URL) url: string, { settings }: AppConfig) {
+    const connectTimeoutMs = settings.DATABASE_CONNECT_TIMEOUT_MS
+    const statementTimeoutMs = settings.DATABASE_STATEMENT_TIMEOUT_MS
+    const shared = { url, connectTimeoutMs, statementTimeoutMs }
+    this.requests = new ConnectionPool({ ...shared, name: 'requests', size: settings.DATABASE_POOL_SIZE })
+    this.workers = new ConnectionPool({ ...shared, name: 'workers', size: settings.DATABASE_WORKER_POOL_SIZE })
+    this.probes = new ConnectionPool({
+      url,
+      name: 'probes',
+      size: PROBE_POOL_SIZE,
+      connectTimeoutMs: PROBE_TIMEOUT_MS,
+      statementTimeoutMs: PROBE_TIMEOUT_MS,
+    })
+  }
+
+  async onModuleInit(): Promise<void> {
+    await Promise.all([this.requests.open(), this.workers.open(), this.probes.open()])
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await Promise.all([this.requests.close(), this.workers.close(), this.probes.close()])
+  }
+
+  /** A request's transaction. */
+  transaction<T>(scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.requests.transaction(scope, work)
+  }
+
+  /** A request's single read-only statement, in one flight. */
+  read<Row extends object>(scope: Scope, statement: Statement): Promise<Row[]> {
+    return this.requests.read<Row>(scope, statement)
+  }
+
+  /** @throws AppError `unavailable` within about a second when the database does not answer. */
+  async probe(): Promise<void> {
+    await this.probes.read({}, { text: 'SELECT 1' })
+  }
+}

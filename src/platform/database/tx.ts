@@ -1,0 +1,43 @@
+import type { PoolClient, QueryResultRow } from 'pg'
+import type { DataSource, EntityManager } from 'typeorm'
+
+/** A statement with its parameters. `name` makes it a prepared statement on each connection: use it on hot paths. */
+export interface Statement {
+  readonly name?: string
+  readonly text: string
+  readonly values?: readonly unknown[]
+}
+
+/** An open transaction. The service that opened it hands it down as the last argument; nobody keeps it. */
+export class Tx {
+  private manager: EntityManager | undefined
+
+  constructor(
+    private readonly client: PoolClient,
+    private readonly dataSource: DataSource,
+  ) {}
+
+  /** TypeORM inside this transaction. Not its `save`, which would open a transaction of its own. */
+  get entities(): EntityManager {
+    if (!this.manager) {
+      const runner = this.dataSource.createQueryRunner()
+      runner.connect = async () => this.client
+      this.manager = this.dataSource.createEntityManager(runner)
+    }
+    return this.manager
+  }
+
+  /** Runs one statement and gives its rows. */
+  async query<Row extends QueryResultRow>(statement: Statement): Promise<Row[]> {
+    return (await this.client.query<Row>(toConfig(statement))).rows
+  }
+
+  /** Runs one statement and gives the number of rows that it changed. */
+  async execute(statement: Statement): Promise<number> {
+    return (await this.client.query(toConfig(statement))).rowCount ?? 0
+  }
+}
+
+export function toConfig(statement: Statement): { name?: string; text: string; values: unknown[] } {
+  return { ...statement, values: [...(statement.values ?? [])] }
+}

@@ -1,0 +1,82 @@
+import type { Socket } from 'node:net'
+import { FastifyAdapter } from '@nestjs/platform-fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { AppError } from '#kernel/app-error.js'
+import { newId } from '#kernel/ids.js'
+import type { AppConfig } from '../config/app-config.js'
+import { PROBLEM_CONTENT_TYPE, statusOf, toAppError, toProblem } from './problem.js'
+import { RouteTable } from './route-table.js'
+
+const REQUEST_ID_PATTERN = /^[A-Za-z0-9_-]{1,64}$/
+const MAX_PARAM_LENGTH = 200
+const KEEP_ALIVE_TIMEOUT_MS = 72_000
+
+/** Fastify, set up so that whatever goes wrong before a route is found is answered as the contract has it, too. */
+export function createHttpAdapter({ settings }: AppConfig): FastifyAdapter {
+  const adapter = new FastifyAdapter({
+    bodyLimit: settings.BODY_LIMIT_BYTES,
+    requestTimeout: settings.REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    // While draining, requests on open connections are still answered; each answer closes its connection.
+    return503OnClosing: false,
+    requestIdHeader: false,
+    genReqId: (request) => pickRequestId(request.headers['x-request-id']),
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+    clientErrorHandler: answerBrokenRequest,
+  })
+  const fastify = adapter.getInstance<FastifyInstance>()
+  fastify.removeContentTypeParser('text/plain')
+  refuseWrongMethods(fastify)
+  return adapter
+}
+
+/** The client's id when it is harmless, else a new one. */
+function pickRequestId(header: string | string[] | undefined): string {
+  return typeof header === 'string' && REQUEST_ID_PATTERN.test(header) ? header : newId()
+}
+
+function refuseWrongMethods(fastify: FastifyInstance): void {
+  const routes = new RouteTable()
+  fastify.addHook('onRoute', ({ method, url }) => routes.add(method, url))
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (!request.is404) return done()
+    const methods = routes.methodsOf(pathOf(request))
+    if (methods.length === 0) return done()
+    void reply.header('Allow', methods.join(', '))
+    const detail = `${request.method} is not allowed here: ${methods.join(', ')}.`
+    void sendProblem(new AppError('method_not_allowed', 'method_not_allowed', { detail }), request, reply)
+  })
+}
+
+function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const known = toAppError(error)
+  return reply
+    .status(statusOf(known.kind))
+    .headers({ 'Content-Type': PROBLEM_CONTENT_TYPE, 'X-Request-Id': request.id })
+    .send(JSON.stringify(toProblem(known, { id: request.id, path: pathOf(request) })))
+}
+
+/** Bytes that are no HTTP request, headers that are too large, or a request that takes too long: there is no reply object. */
+function answerBrokenRequest(this: FastifyInstance, error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const [status, detail] = BROKEN_REQUESTS[error.code ?? ''] ?? [400, 'This is not an HTTP request.']
+  const problem = { ...toProblem(new AppError('validation_failed', 'invalid', { detail }), { id: newId(), path: '/' }), status }
+  const body = JSON.stringify(problem)
+  socket.end(
+    `HTTP/1.1 ${status} Bad Request\r\nContent-Type: ${PROBLEM_CONTENT_TYPE}\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  )
+}
+
+const BROKEN_REQUESTS: Record<string, readonly [number, string]> = {
+  HPE_HEADER_OVERFLOW: [431, 'The request headers are too large.'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request took too long to arrive.'],
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0] ?? request.url
+}

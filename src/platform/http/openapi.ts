@@ -1,0 +1,48 @@
+import type { INestApplication } from '@nestjs/common'
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger'
+import { z } from 'zod'
+import { problemSchema } from './problem.js'
+
+/** The OpenAPI 3.1 document, made from the routes and their Zod schemas. */
+export function buildOpenApiDocument(app: INestApplication, version: string): OpenAPIObject {
+  const options = new DocumentBuilder()
+    .setTitle('TempoNest')
+    .setDescription('Run AI agents as a service. Errors are RFC 9457 problem+json; lists page with an opaque cursor.')
+    .setVersion(version)
+    .setLicense('MIT', 'https://opensource.org/license/mit')
+    .setOpenAPIVersion('3.1.0')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
+    .build()
+  const document = SwaggerModule.createDocument(app, options, {
+    operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
+    standardSchemaConverter: (schema, { schemaType }) => convert(schema, schemaType),
+  })
+  const problem = convert(problemSchema, 'output')
+  Object.assign((document.components ??= {}).schemas ??= {}, problem?.components)
+  return document
+}
+
+/** Serves the document at `/openapi.json` and a page to read it with at `/docs`. */
+export function serveOpenApi(app: INestApplication, document: OpenAPIObject): void {
+  SwaggerModule.setup('docs', app, document, { jsonDocumentUrl: 'openapi.json', raw: ['json'] })
+}
+
+/** A Zod schema as JSON Schema 2020-12, which is what OpenAPI 3.1 holds; schemas with an id become components. */
+function convert(schema: unknown, schemaType: 'input' | 'output') {
+  if (!(schema instanceof z.ZodType)) return undefined
+  const converted = z.toJSONSchema(schema, { target: 'draft-2020-12', io: schemaType, unrepresentable: 'any' })
+  const { $defs = {}, $schema: _, id, ...root } = converted as Record<string, unknown> & { id?: string }
+  const components = stripIds($defs as Record<string, object>)
+  if (id === undefined) return { schema: root, components }
+  return { schema: { $ref: `#/components/schemas/${id}` }, components: { ...components, [id]: root } }
+}
+
+/** Zod repeats a component's name inside it as `id`, a keyword that OpenAPI does not know. */
+function stripIds(definitions: Record<string, object>): Record<string, object> {
+  return Object.fromEntries(
+    Object.entries(definitions).map(([name, definition]) => {
+      const { id: _, ...rest } = definition as { id?: unknown }
+      return [name, rest]
+    }),
+  )
+}

@@ -1,0 +1,32 @@
+import { type Logger, pino } from 'pino'
+import type { AppConfig } from '../config/app-config.js'
+import { requestContext } from '../http/request-context.js'
+
+/** Wherever one of these turns up in a log line, its value does not. */
+const REDACTED_PATHS = [
+  'password',
+  'currentPassword',
+  'newPassword',
+  'passwordHash',
+  'accessToken',
+  'refreshToken',
+  'token',
+  'secret',
+  'apiKey',
+  'authorization',
+  'cookie',
+].flatMap((name) => [name, `*.${name}`, `*.*.${name}`, `headers["${name}"]`])
+const REDACTED_HEADERS = ['req.headers.authorization', 'req.headers.cookie', 'req.headers["x-api-key"]']
+
+/** The one logger: JSON lines with an event name and fields; inside a request, with its ids. */
+export function createRootLogger({ settings }: AppConfig): Logger {
+  return pino({
+    level: settings.LOG_LEVEL,
+    base: { service: 'temponest' },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (level) => ({ level }) },
+    redact: { paths: [...REDACTED_PATHS, ...REDACTED_HEADERS], censor: '[redacted]' },
+    mixin: () => ({ ...requestContext.getStore() }),
+    ...(settings.LOG_FORMAT === 'pretty' && { transport: { target: 'pino-pretty', options: { singleLine: true } } }),
+  })
+}
