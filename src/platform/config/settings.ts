@@ -10,8 +10,6 @@ export interface SettingMeta {
   readonly secret?: boolean
 }
 
-const TRUE_WORDS = ['true', '1', 'yes', 'on']
-const FALSE_WORDS = ['false', '0', 'no', 'off']
 const MAX_PORT = 65_535
 
 /** Every setting is declared once, here, with its group and meaning: `.env.example` is checked against this. */
@@ -26,14 +24,6 @@ const url = (...protocols: string[]) =>
     error: `must be a URL starting with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
   })
 const modelName = z.string().regex(/^[a-z0-9-]+\/\S+$/, { error: 'must look like provider/model, e.g. openai/gpt-5-mini' })
-const flag = z.string().transform((text, context) => {
-  const word = text.toLowerCase()
-  if (TRUE_WORDS.includes(word)) return true
-  if (FALSE_WORDS.includes(word)) return false
-  context.addIssue({ code: 'custom', message: 'must be true or false' })
-  return z.NEVER
-})
-
 /** The whole configuration, by the environment's names. Parsed once at boot; nothing else reads `process.env`. */
 export const settingsSchema = z.object({
   NODE_ENV: setting(z.enum(['development', 'test', 'production']).default('development'), 'Server', 'production refuses to start without its secrets; development makes and keeps them under DATA_DIR.'),
@@ -62,7 +52,7 @@ export const settingsSchema = z.object({
   ANTHROPIC_API_KEY: setting(optionalText, 'Models', 'Key for anthropic/… models.', true),
   ANTHROPIC_BASE_URL: setting(url('http:', 'https:').optional(), 'Models', 'Default https://api.anthropic.com/v1.'),
   OLLAMA_BASE_URL: setting(url('http:', 'https:').optional(), 'Models', 'An Ollama server, e.g. http://127.0.0.1:11434; serves ollama/… models.'),
-  MODEL_TIMEOUT_MS: setting(integer(1000, 3_600_000).default(120_000), 'Models', 'Longest single model call, its retries apart.'),
+  MODEL_TIMEOUT_MS: setting(integer(1000, 3_600_000).default(120_000), 'Models', 'Longest model call, its retries included.'),
   MODEL_MAX_RETRIES: setting(integer(0, 10).default(2), 'Models', 'Retries of a model call on 408, 409, 429 and 5xx, with back-off; Retry-After is honoured up to 60 s.'),
   MODEL_PRICES_FILE: setting(optionalText, 'Models', 'JSON or YAML file of prices that override the catalogue: { "provider/model": { inputUsdPerMillion, outputUsdPerMillion, cachedInputUsdPerMillion? } }.'),
 
@@ -79,7 +69,6 @@ export const settingsSchema = z.object({
 
   LOG_LEVEL: setting(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'), 'Observability', 'Least severe level that is logged.'),
   LOG_FORMAT: setting(z.enum(['json', 'pretty']).default('json'), 'Observability', 'json for machines, pretty for people.'),
-  METRICS_ENABLED: setting(flag.default(true), 'Observability', 'Whether /metrics answers.'),
 })
 
 export type Settings = z.infer<typeof settingsSchema>

@@ -67,10 +67,12 @@ export class ConnectionPool {
     try {
       // Both on the wire at once; neither result is needed before the work begins.
       const opened = settleAll([client.query('BEGIN'), client.query({ ...SET_SCOPE, values: scopeValues(scope) })])
-      const [result] = await Promise.all([work(new Tx(client, this.dataSource)), opened])
+      const tx = new Tx(client, this.dataSource)
+      const [result] = await Promise.all([work(tx), opened])
       const { command } = await client.query('COMMIT')
       // PostgreSQL answers COMMIT of a failed transaction with ROLLBACK: somebody caught an error that he should not have.
       if (command !== 'COMMIT') throw new Error('the transaction had failed and was rolled back')
+      tx.committed()
       return result
     } catch (error) {
       broken = await rollback(client)

@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common'
 import { Database, DATABASE_APP_URL } from './database.js'
+import { Notifications } from './notifications.js'
 
 @Module({})
 export class DatabaseModule {
@@ -8,8 +9,8 @@ export class DatabaseModule {
     return {
       module: DatabaseModule,
       global: true,
-      providers: [{ provide: DATABASE_APP_URL, useValue: appUrl }, Database],
-      exports: [Database, DATABASE_APP_URL],
+      providers: [{ provide: DATABASE_APP_URL, useValue: appUrl }, Database, Notifications],
+      exports: [Database, DATABASE_APP_URL, Notifications],
     }
   }
 }

@@ -1,4 +1,4 @@
-import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common'
+import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common'
 import { AppConfig } from '../config/app-config.js'
 import { ConnectionPool } from './connection-pool.js'
 import type { Scope } from './scope.js'
@@ -12,7 +12,7 @@ const PROBE_TIMEOUT_MS = 1000
 
 /** The database, in three pools: a flood of requests starves neither background work nor the probes, nor they it. */
 @Injectable()
-export class Database implements OnModuleInit, OnModuleDestroy {
+export class Database implements OnModuleInit, OnApplicationShutdown {
   /** For requests. */
   readonly requests: ConnectionPool
   /** For background work. */
@@ -38,7 +38,8 @@ export class Database implements OnModuleInit, OnModuleDestroy {
     await Promise.all([this.requests.open(), this.workers.open(), this.probes.open()])
   }
 
-  async onModuleDestroy(): Promise<void> {
+  /** Last of all: requests in flight have been answered by then. */
+  async onApplicationShutdown(): Promise<void> {
     await Promise.all([this.requests.close(), this.workers.close(), this.probes.close()])
   }
 

@@ -26,19 +26,24 @@ export class DatabaseUnusableError extends Error {
 
 /** Starts or reaches the database, and migrates it. Leaves nothing running when it fails. */
 export async function provisionDatabase(config: AppConfig): Promise<ProvisionedDatabase> {
-  const cluster = config.settings.DATABASE_URL ? undefined : await startEmbedded(config)
+  const target = await openOwnerTarget(config)
   try {
-    const target = describeTarget(config, cluster?.url)
     await migrate(target)
-    return {
-      appUrl: target.appUrl,
-      description: cluster ? `PostgreSQL ${cluster.version}, embedded in ${config.dataDir}` : `PostgreSQL at ${redact(target.ownerUrl)}`,
-      close: async () => cluster?.stop(),
-    }
+    return { appUrl: target.appUrl, description: target.description, close: async () => target[Symbol.asyncDispose]() }
   } catch (error) {
-    await cluster?.stop()
+    await target[Symbol.asyncDispose]()
     throw error
   }
+}
+
+/** The database as its owner, started if it is ours to start; disposing stops it again. */
+export async function openOwnerTarget(config: AppConfig): Promise<Target & AsyncDisposable & { description: string }> {
+  const cluster = config.settings.DATABASE_URL ? undefined : await startEmbedded(config)
+  const target = describeTarget(config, cluster?.url)
+  const description = cluster
+    ? `PostgreSQL ${cluster.version}, embedded in ${config.dataDir}`
+    : `PostgreSQL at ${redact(target.ownerUrl)}`
+  return { ...target, description, [Symbol.asyncDispose]: async () => cluster?.stop() }
 }
 
 interface Target {
@@ -58,7 +63,7 @@ async function startEmbedded(config: AppConfig): Promise<EmbeddedCluster> {
 }
 
 /** Works out the two roles' connection strings from DATABASE_URL and, where given, DATABASE_APP_URL. */
-export function describeTarget(config: AppConfig, embeddedUrl?: string): Target {
+function describeTarget(config: AppConfig, embeddedUrl?: string): Target {
   const ownerUrl = embeddedUrl ?? config.settings.DATABASE_URL ?? ''
   const owner = new URL(ownerUrl)
   if (config.settings.DATABASE_APP_URL) {

@@ -11,6 +11,7 @@ export interface Statement {
 /** An open transaction. The service that opened it hands it down as the last argument; nobody keeps it. */
 export class Tx {
   private manager: EntityManager | undefined
+  private readonly commitHooks: (() => void)[] = []
 
   constructor(
     private readonly client: PoolClient,
@@ -25,6 +26,16 @@ export class Tx {
       this.manager = this.dataSource.createEntityManager(runner)
     }
     return this.manager
+  }
+
+  /** Calls `hook` once the transaction has committed, and never if it does not. For process state only: it must not throw. */
+  afterCommit(hook: () => void): void {
+    this.commitHooks.push(hook)
+  }
+
+  /** For the pool, when COMMIT has succeeded. */
+  committed(): void {
+    for (const hook of this.commitHooks) hook()
   }
 
   /** Runs one statement and gives its rows. */

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { FastifyAdapter } from '@nestjs/platform-fastify'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -20,9 +21,9 @@ export function createHttpAdapter({ settings }: AppConfig): FastifyAdapter {
     // While draining, requests on open connections are still answered; each answer closes its connection.
     return503OnClosing: false,
     requestIdHeader: false,
-    genReqId: (request) => pickRequestId(request.headers['x-request-id']),
+    genReqId: (request: IncomingMessage) => pickRequestId(request.headers['x-request-id']),
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
-    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => void sendProblem(error, request, reply),
     clientErrorHandler: answerBrokenRequest,
   })
   const fastify = adapter.getInstance<FastifyInstance>()

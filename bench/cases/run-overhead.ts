@@ -1,0 +1,65 @@
+/**
+ * What a run costs beside the model: a waiting `POST /v1/agents/developer/run` on a simulator that answers at once,
+ * against the same simulator called with the AI SDK from this process; one at a time, in turn.
+ */
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
+import { generateText } from 'ai'
+import { registerClient } from '../support/api-client.ts'
+import { startApp } from '../support/app-process.ts'
+import type { BenchCase } from '../support/bench-case.ts'
+import { SIMULATED_MODEL, SIMULATOR_KEY, simulatorEnvironment, startSimulator } from '../support/simulator.ts'
+import { median, percentile, timed } from '../support/stats.ts'
+import { createTemporaryDirectory } from '../support/temporary-directory.ts'
+
+const WARM_UP_RUNS = 20
+const MAX_OVERHEAD_MS = 15
+
+export const run: BenchCase = async ({ options, postgres }) => {
+  const server = await postgres()
+  await using database = await server.createDatabase()
+  await using directory = await createTemporaryDirectory()
+  await using simulator = await startSimulator(0)
+  await using app = await startApp({
+    dataDirectory: directory.path,
+    databaseUrl: database.url,
+    env: simulatorEnvironment(simulator),
+  })
+
+  const client = await registerClient(app.baseUrl)
+  const provider = createOpenAICompatible({ name: 'simulator', baseURL: simulator.baseUrl, apiKey: SIMULATOR_KEY })
+  const model = provider(SIMULATED_MODEL)
+  // A different task each time: a cached answer would not reach the model.
+  const throughUs = async (task: string) => (await timed(() => client.runDeveloper(task))).ms
+  const direct = async (task: string) => (await timed(() => generateText({ model, prompt: task, maxRetries: 0 }))).ms
+
+  const oursMs: number[] = []
+  const directMs: number[] = []
+  for (let index = -WARM_UP_RUNS; index < options.runs; index++) {
+    const task = `Write a function that adds ${index} to a number.`
+    const ours = await throughUs(task)
+    const bare = await direct(task)
+    if (index < 0) continue
+    oursMs.push(ours)
+    directMs.push(bare)
+  }
+
+  const overheadMs = median(oursMs) - median(directMs)
+  return {
+    table: [describe('TempoNest, waiting run', oursMs), describe('AI SDK, direct call', directMs)],
+    checks: [
+      {
+        what: 'median that a run adds',
+        value: `${overheadMs.toFixed(1)} ms`,
+        target: `≤ ${MAX_OVERHEAD_MS} ms`,
+        met: overheadMs <= MAX_OVERHEAD_MS,
+      },
+    ],
+    notes: [`${options.runs} of each, one at a time, in turn, on a simulator with 0 ms latency`],
+    errors: 0,
+    measurements: { oursMs, directMs },
+  }
+}
+
+function describe(path: string, ms: readonly number[]) {
+  return { path, 'median ms': median(ms).toFixed(2), 'p99 ms': percentile(ms, 99).toFixed(2) }
+}

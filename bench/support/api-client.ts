@@ -1,0 +1,52 @@
+import { z } from 'zod'
+
+const REQUEST_TIMEOUT_MS = 90_000
+
+const registrationSchema = z.object({ accessToken: z.string(), tenant: z.object({ id: z.string() }) })
+const runSchema = z.looseObject({ id: z.string(), status: z.string() })
+
+/** A run as the API shows it. */
+export type Run = z.infer<typeof runSchema>
+
+export interface ApiClient {
+  readonly headers: Record<string, string>
+  /** The tenant that the registration made. */
+  readonly tenantId: string
+  /** Runs the developer agent and waits. @throws when the answer is not 200, or the run did not complete. */
+  runDeveloper(task: string): Promise<Run>
+}
+
+/** Registers a user with a tenant of its own and speaks for it. */
+export async function registerClient(baseUrl: string): Promise<ApiClient> {
+  const registration = await post(`${baseUrl}/v1/auth/register`, {
+    status: 201,
+    body: { email: 'bench@example.com', password: 'Bench-Password-1', name: 'Bench', tenantName: 'Bench' },
+  })
+  const { accessToken, tenant } = registrationSchema.parse(registration)
+  const headers = { authorization: `Bearer ${accessToken}` }
+  return {
+    headers,
+    tenantId: tenant.id,
+    async runDeveloper(task) {
+      const answer = await post(`${baseUrl}/v1/agents/developer/run`, { status: 200, body: { task }, headers })
+      const run = runSchema.parse(answer)
+      if (run.status !== 'completed') throw new Error(`run ${run.id} is ${run.status}: ${JSON.stringify(run['error'])}`)
+      return run
+    },
+  }
+}
+
+async function post(
+  url: string,
+  { status, body, headers }: { status: number; body: object; headers?: Record<string, string> },
+): Promise<unknown> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+  })
+  const text = await response.text()
+  if (response.status !== status) throw new Error(`POST ${url}: ${response.status} ${text}`)
+  return JSON.parse(text)
+}

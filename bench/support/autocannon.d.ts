@@ -1,0 +1,27 @@
+/** The little of autocannon that the bench uses, so that the repository's type check needs no install in bench/. */
+declare module 'autocannon' {
+  interface Options {
+    url: string
+    connections: number
+    /** Seconds. */
+    duration?: number
+    /** Requests in all, instead of a duration. */
+    amount?: number
+    headers?: Record<string, string>
+    requests?: { path: string }[]
+  }
+
+  interface Result {
+    '2xx': number
+    non2xx: number
+    errors: number
+    /** Seconds, as measured. */
+    duration: number
+  }
+
+  interface Instance extends PromiseLike<Result> {
+    on(event: 'response', listener: (client: unknown, status: number, bytes: number, ms: number) => void): this
+  }
+
+  export default function autocannon(options: Options): Instance
+}

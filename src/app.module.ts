@@ -1,0 +1,17 @@
+import { type DynamicModule, Module } from '@nestjs/common'
+import { AgentsModule } from '#modules/agents'
+import { AuthModule } from '#modules/auth'
+import { HealthModule } from '#modules/health'
+import { MetricsModule } from '#modules/metrics'
+import { RunsModule } from '#modules/runs'
+import { PlatformModule, type PlatformOptions } from '#platform/platform.module.js'
+
+@Module({})
+export class AppModule {
+  static forRoot(options: PlatformOptions): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [PlatformModule.forRoot(options), AuthModule, AgentsModule, RunsModule, HealthModule, MetricsModule],
+    }
+  }
+}

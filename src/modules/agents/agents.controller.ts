@@ -1,0 +1,54 @@
+import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common'
+import { ApiTags } from '@nestjs/swagger'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Endpoint } from '#platform/http/endpoint.js'
+import { decodeCursor, type Page, sendNextLink, toPage } from '#platform/http/page.js'
+import { AgentDirectory } from './agent-directory.js'
+import { agentSlugSchema } from './agent-definition.js'
+import {
+  type Agent,
+  type AgentListQuery,
+  agentListQuerySchema,
+  agentPageSchema,
+  agentSchema,
+  type AgentSummary,
+  toAgent,
+  toAgentSummary,
+} from './agents.schemas.js'
+
+@ApiTags('agents')
+@Controller('v1/agents')
+export class AgentsController {
+  constructor(private readonly directory: AgentDirectory) {}
+
+  @Get()
+  @Endpoint({
+    summary: 'List agents, by slug',
+    access: 'agents:read',
+    answers: [{ status: 200, description: 'A page of agents.', schema: agentPageSchema }],
+    problems: [400],
+  })
+  list(
+    @Query({ schema: agentListQuerySchema }) { limit, cursor }: AgentListQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Page<AgentSummary> {
+    const isSlug = (key: string): boolean => agentSlugSchema.safeParse(key).success
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, isSlug)
+    const agents = this.directory.list({ after, limit: limit + 1 })
+    const page = toPage(agents.map(toAgentSummary), limit, (agent) => agent.slug)
+    sendNextLink(request, reply, page)
+    return page
+  }
+
+  @Get(':slug')
+  @Endpoint({
+    summary: 'Get an agent with its instructions and output schema',
+    access: 'agents:read',
+    answers: [{ status: 200, description: 'The agent.', schema: agentSchema }],
+    problems: [404],
+  })
+  get(@Param('slug') slug: string): Agent {
+    return toAgent(this.directory.get(slug))
+  }
+}

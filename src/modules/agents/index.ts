@@ -1,0 +1,3 @@
+export type { AgentDefinition } from './agent-definition.js'
+export { AgentDirectory } from './agent-directory.js'
+export { AgentsModule } from './agents.module.js'

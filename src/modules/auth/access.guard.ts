@@ -1,0 +1,41 @@
+import { type ExecutionContext, Injectable } from '@nestjs/common'
+import { Reflector } from '@nestjs/core'
+import { AuthGuard } from '@nestjs/passport'
+import { AppError } from '#kernel/app-error.js'
+import { ACCESS_METADATA, type Access } from '#platform/http/endpoint.js'
+import type { AuthenticatedRequest, Principal } from '#platform/http/principal.js'
+import { requestContext } from '#platform/http/request-context.js'
+
+/** Stands before every route. Deny by default: a route that declares no access is refused to everybody. */
+@Injectable()
+export class AccessGuard extends AuthGuard('jwt') {
+  constructor(private readonly reflector: Reflector) {
+    super()
+  }
+
+  override async canActivate(context: ExecutionContext): Promise<boolean> {
+    const access = this.reflector.get<Access | undefined>(ACCESS_METADATA, context.getHandler())
+    if (access === 'public') return true
+    await super.canActivate(context)
+    const request = context.switchToHttp().getRequest<AuthenticatedRequest & { user: Principal }>()
+    request.principal = request.user
+    Object.assign(requestContext.getStore() ?? {}, { tenantId: request.principal.tenantId, userId: request.principal.userId })
+    if (access === 'authenticated') return true
+    if (access !== undefined && request.principal.permissions.has(access)) return true
+    throw new AppError('forbidden', 'forbidden', {
+      detail: access === undefined ? 'This route is not open to anyone.' : `This needs the permission ${access}.`,
+    })
+  }
+
+  /** Passport's outcome: the principal, or one answer for every way in which a token can be wrong. */
+  override handleRequest<T = Principal>(error: unknown, principal: T | false): T {
+    if (error instanceof AppError) throw error
+    if (!principal) {
+      throw new AppError('unauthenticated', 'unauthenticated', {
+        detail: 'Send a valid access token: Authorization: Bearer <token>.',
+        cause: error,
+      })
+    }
+    return principal
+  }
+}

@@ -1,0 +1,54 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm'
+
+/** What one run spent on one model, with the price that it was made with. Amounts are decimal strings in US dollars. */
+@Entity('cost_tracking')
+export class CostEntryEntity {
+  @PrimaryColumn('uuid', { name: 'tenant_id' })
+  tenantId!: string
+
+  @PrimaryColumn('uuid')
+  id!: string
+
+  @Column('uuid', { name: 'run_id' })
+  runId!: string
+
+  @Column('uuid', { name: 'project_id', nullable: true })
+  projectId!: string | null
+
+  @Column('text')
+  agent!: string
+
+  @Column('text')
+  model!: string
+
+  @Column('uuid', { name: 'user_id', nullable: true })
+  userId!: string | null
+
+  @Column('bigint', { name: 'input_tokens' })
+  inputTokens!: number
+
+  @Column('bigint', { name: 'cached_input_tokens' })
+  cachedInputTokens!: number
+
+  @Column('bigint', { name: 'output_tokens' })
+  outputTokens!: number
+
+  @Column('bigint', { name: 'reasoning_tokens' })
+  reasoningTokens!: number
+
+  @Column('numeric', { name: 'input_usd_per_million', nullable: true })
+  inputUsdPerMillion!: string | null
+
+  @Column('numeric', { name: 'cached_input_usd_per_million', nullable: true })
+  cachedInputUsdPerMillion!: string | null
+
+  @Column('numeric', { name: 'output_usd_per_million', nullable: true })
+  outputUsdPerMillion!: string | null
+
+  /** Null: nobody has said what the model costs. */
+  @Column('numeric', { name: 'cost_usd', nullable: true })
+  costUsd!: string | null
+
+  @Column('timestamptz', { name: 'created_at' })
+  createdAt!: Date
+}

@@ -1,0 +1,2 @@
+export { CostLedger } from './cost-ledger.service.js'
+export { CostsModule } from './costs.module.js'

@@ -1,0 +1,93 @@
+import { Injectable } from '@nestjs/common'
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import { AppError, invalidField } from '#kernel/app-error.js'
+
+const MAX_SCHEMA_BYTES = 20_000
+const MAX_SCHEMA_DEPTH = 20
+const MAX_ERROR_LENGTH = 500
+/** Keywords that run a regular expression of the caller's over text of the model's: a way to stop the event loop. */
+const REFUSED_KEYWORDS = new Set(['pattern', 'patternProperties'])
+const FENCE = '```'
+
+type JsonSchema = Record<string, unknown>
+
+/** Finds and checks the structured part of a model's answer. */
+@Injectable()
+export class OutputReader {
+  private readonly agentValidators = new WeakMap<JsonSchema, ValidateFunction>()
+
+  /** @throws AppError `validation_failed` at /outputSchema when the schema cannot be used */
+  checkSchema(schema: JsonSchema): void {
+    if (Buffer.byteLength(JSON.stringify(schema)) > MAX_SCHEMA_BYTES) {
+      throw invalidField('/outputSchema', `must be at most ${MAX_SCHEMA_BYTES} bytes`)
+    }
+    const refused = findRefusedKeyword(schema, 0)
+    if (refused !== null) throw invalidField('/outputSchema', refused)
+    try {
+      compile(schema)
+    } catch (error) {
+      throw invalidField('/outputSchema', `is not a usable JSON Schema: ${(error as Error).message}`.slice(0, MAX_ERROR_LENGTH))
+    }
+  }
+
+  /** The value that the caller required. @throws AppError `output_invalid` when the answer is anything else */
+  readRequired(text: string, schema: JsonSchema): unknown {
+    const validate = compile(schema)
+    const value = parseJson(text.trim()) ?? parseJson(lastFencedBlock(text) ?? '')
+    if (value !== undefined && validate(value.json)) return value.json
+    const reason = value === undefined ? 'it is not JSON' : describeErrors(validate)
+    throw new AppError('output_invalid', 'upstream_failed', {
+      detail: `The model's answer does not match outputSchema: ${reason}`.slice(0, MAX_ERROR_LENGTH),
+    })
+  }
+
+  /** The agent's own structured result from the end of a free text; null when there is none that matches. */
+  findDefault(text: string, schema: JsonSchema): unknown {
+    const block = parseJson(lastFencedBlock(text) ?? '')
+    if (!block) return null
+    let validate = this.agentValidators.get(schema)
+    if (!validate) this.agentValidators.set(schema, (validate = compile(schema)))
+    return validate(block.json) ? block.json : null
+  }
+}
+
+/** A compiler of its own each time: one that lives on would keep every schema that it has ever seen. */
+function compile(schema: JsonSchema): ValidateFunction {
+  return new Ajv2020({ strict: false, allErrors: false, validateFormats: false }).compile(schema)
+}
+
+function findRefusedKeyword(node: unknown, depth: number): string | null {
+  if (typeof node !== 'object' || node === null) return null
+  if (depth > MAX_SCHEMA_DEPTH) return `must be nested at most ${MAX_SCHEMA_DEPTH} deep`
+  for (const [key, value] of Object.entries(node)) {
+    if (REFUSED_KEYWORDS.has(key) && typeof value !== 'boolean' && !isPropertyMap(value, key)) return `must not use ${key}`
+    const found = findRefusedKeyword(value, depth + 1)
+    if (found !== null) return found
+  }
+  return null
+}
+
+/** A property that happens to be called `pattern` holds a schema; the keyword holds a text. */
+function isPropertyMap(value: unknown, key: string): boolean {
+  return key !== 'patternProperties' && typeof value === 'object'
+}
+
+function lastFencedBlock(text: string): string | undefined {
+  const opening = text.lastIndexOf(`${FENCE}json`)
+  if (opening === -1) return undefined
+  const start = opening + FENCE.length + 'json'.length
+  const closing = text.indexOf(FENCE, start)
+  return closing === -1 ? undefined : text.slice(start, closing)
+}
+
+function parseJson(text: string): { json: unknown } | undefined {
+  try {
+    return { json: JSON.parse(text) as unknown }
+  } catch {
+    return undefined
+  }
+}
+
+function describeErrors({ errors }: ValidateFunction): string {
+  return (errors ?? []).map(({ instancePath, message }) => `${instancePath || '/'} ${message ?? 'is wrong'}`).join('; ')
+}

@@ -1,0 +1,123 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type BeforeApplicationShutdown, Injectable, type OnModuleInit } from '@nestjs/common'
+import { PinoLogger } from 'nestjs-pino'
+import { AppError } from '#kernel/app-error.js'
+import { AppConfig } from '#platform/config/app-config.js'
+import { JobQueue } from '#platform/jobs/job-queue.js'
+import type { ClaimedRun } from './engine.repository.js'
+import { type Execution, RunExecutor } from './run-executor.service.js'
+import { type Lease, LeaseEnded, RunLeases } from './run-leases.service.js'
+import { RunSettler } from './run-settler.service.js'
+import { RUNS_QUEUE, type RunWakeUp } from './run-wake-up.js'
+import { Slots } from './slots.js'
+
+const BATCH_SIZE = 16
+/** At shutdown, runs that are about to end may; the rest is handed over, well within two seconds. */
+const HANDOVER_AFTER_MS = 1000
+const HANDOVER_LIMIT_MS = 3000
+const POLL_MS = 20
+const MS_PER_SECOND = 1000
+
+/** Works on runs, as many at once as the replica has slots for. */
+@Injectable()
+export class RunWorker implements OnModuleInit, BeforeApplicationShutdown {
+  private readonly slots: Slots
+  private stopping = false
+
+  constructor(
+    private readonly config: AppConfig,
+    private readonly queue: JobQueue,
+    private readonly leases: RunLeases,
+    private readonly executor: RunExecutor,
+    private readonly settler: RunSettler,
+    private readonly logger: PinoLogger,
+  ) {
+    logger.setContext(RunWorker.name)
+    this.slots = new Slots(config.settings.RUN_CONCURRENCY)
+  }
+
+  onModuleInit(): void {
+    this.queue.register<RunWakeUp>({
+      queue: RUNS_QUEUE,
+      batchSize: BATCH_SIZE,
+      handle: async (batch) => void (await Promise.all(batch.map((wakeUp) => this.take(wakeUp)))),
+    })
+  }
+
+  /** Takes no more runs, lets those that are nearly done end, and hands the others over. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopping = true
+    await this.queue.stopWorkers()
+    await this.waitUntilIdle(HANDOVER_AFTER_MS)
+    this.leases.endAll()
+    await this.waitUntilIdle(HANDOVER_LIMIT_MS)
+    this.leases.stop()
+  }
+
+  get freeSlots(): number {
+    return this.stopping ? 0 : this.slots.free
+  }
+
+  /** Waits for a slot and claims the run; resolves as soon as it is claimed, while the work goes on. */
+  async take(wakeUp: RunWakeUp): Promise<void> {
+    await this.slots.take()
+    let lease: Lease | null = null
+    try {
+      lease = await this.leases.claim(wakeUp)
+    } finally {
+      if (lease) void this.work(lease).finally(() => this.slots.leave())
+      else this.slots.leave()
+    }
+  }
+
+  private async work(lease: Lease): Promise<void> {
+    const { run } = lease
+    try {
+      const { RUN_MAX_ATTEMPTS } = this.config.settings
+      if (run.attempt > RUN_MAX_ATTEMPTS) await this.settler.giveUp(run, RUN_MAX_ATTEMPTS)
+      else await this.settler.settle(run, await this.execute(lease))
+    } catch (error) {
+      await this.abandon(lease, error)
+    } finally {
+      this.leases.forget(lease)
+    }
+  }
+
+  private async execute({ run, signal }: Lease): Promise<Execution> {
+    const timeout = AbortSignal.timeout(this.remainingMs(run))
+    try {
+      return await this.executor.execute(run, AbortSignal.any([signal, timeout]))
+    } catch (error) {
+      if (error instanceof LeaseEnded) throw error
+      if (timeout.aborted) return failed('run_timeout', 'The run took longer than its time limit.', error)
+      this.logger.error({ err: error, event: 'run_crashed', runId: run.runId }, 'run_crashed')
+      return failed('internal', 'Something went wrong on our side.', error)
+    }
+  }
+
+  /** Without an outcome: the lease ended, or the outcome could not be written. The row's lease decides what follows. */
+  private async abandon(lease: Lease, error: unknown): Promise<void> {
+    const { runId } = lease.run
+    const fields = { event: 'run_abandoned', runId }
+    if (!(error instanceof LeaseEnded)) return this.logger.error({ err: error, ...fields }, 'run_abandoned')
+    this.logger.info({ ...fields, reason: error.reason }, 'run_abandoned')
+    if (error.reason !== 'stopping') return
+    await this.leases.handBack(lease).catch((failure: unknown) => {
+      this.logger.warn({ err: failure, event: 'run_hand_back_failed', runId }, 'run_hand_back_failed')
+    })
+  }
+
+  private remainingMs({ startedAt, input }: ClaimedRun): number {
+    const limitMs = (input.limits?.timeoutSeconds ?? this.config.settings.RUN_TIMEOUT_SECONDS) * MS_PER_SECOND
+    return Math.max(0, startedAt.getTime() + limitMs - Date.now())
+  }
+
+  private async waitUntilIdle(limitMs: number): Promise<void> {
+    const deadline = Date.now() + limitMs
+    while (this.slots.inUse > 0 && Date.now() < deadline) await sleep(POLL_MS)
+  }
+}
+
+function failed(code: string, detail: string, cause: unknown): Execution {
+  return { output: null, answer: null, error: new AppError(code, 'internal', { detail, cause }) }
+}

@@ -1,0 +1,69 @@
+import { Usd } from '#kernel/usd.js'
+import type { RunStatus } from './run-status.js'
+import type { Run, RunOutput, RunSummary } from './runs.schemas.js'
+
+/** A run as the database gives it to be shown. `bigint` and `numeric` come as text. */
+export interface RunSummaryRow {
+  readonly id: string
+  readonly agent: string
+  readonly agent_version: number
+  readonly project: string | null
+  readonly status: RunStatus
+  readonly task: string
+  readonly model: string
+  readonly error_code: string | null
+  readonly error_detail: string | null
+  readonly input_tokens: string
+  readonly cached_input_tokens: string
+  readonly output_tokens: string
+  readonly reasoning_tokens: string
+  readonly cost_usd: string | null
+  readonly cache: 'hit' | 'miss' | 'off'
+  readonly attempt: number
+  readonly parent_run_id: string | null
+  readonly schedule_id: string | null
+  readonly metadata: Record<string, string>
+  readonly created_at: Date
+  readonly started_at: Date | null
+  readonly finished_at: Date | null
+}
+
+export interface RunRow extends RunSummaryRow {
+  readonly output: RunOutput | null
+}
+
+export function toRunSummary(row: RunSummaryRow): RunSummary {
+  const inputTokens = Number(row.input_tokens)
+  const outputTokens = Number(row.output_tokens)
+  return {
+    id: row.id,
+    agent: row.agent,
+    agentVersion: row.agent_version,
+    project: row.project,
+    status: row.status,
+    task: row.task,
+    error: row.error_code === null ? null : { code: row.error_code, detail: row.error_detail ?? '' },
+    model: row.model,
+    usage: {
+      inputTokens,
+      cachedInputTokens: Number(row.cached_input_tokens),
+      outputTokens,
+      reasoningTokens: Number(row.reasoning_tokens),
+      totalTokens: inputTokens + outputTokens,
+    },
+    costUsd: row.cost_usd === null ? null : Usd.parse(row.cost_usd).toString(),
+    cache: row.cache,
+    attempt: row.attempt,
+    parentRunId: row.parent_run_id,
+    scheduleId: row.schedule_id,
+    metadata: row.metadata,
+    createdAt: row.created_at.toISOString(),
+    startedAt: row.started_at?.toISOString() ?? null,
+    finishedAt: row.finished_at?.toISOString() ?? null,
+    durationMs: row.started_at && row.finished_at ? row.finished_at.getTime() - row.started_at.getTime() : null,
+  }
+}
+
+export function toRun(row: RunRow): Run {
+  return { ...toRunSummary(row), output: row.output }
+}

@@ -1,0 +1,98 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm'
+import type { RunStatus } from './run-status.js'
+import type { RunOutput, StartRunCommand } from './runs.schemas.js'
+
+/** What of a command is kept beside the columns of its own. */
+export type RunInput = Pick<StartRunCommand, 'outputSchema' | 'limits' | 'cache'>
+
+/** The truth of a run. See the migration for what lease and fencing number do. */
+@Entity('runs')
+export class RunEntity {
+  @PrimaryColumn('uuid', { name: 'tenant_id' })
+  tenantId!: string
+
+  @PrimaryColumn('uuid')
+  id!: string
+
+  @Column('uuid', { name: 'project_id', nullable: true })
+  projectId!: string | null
+
+  @Column('text')
+  agent!: string
+
+  @Column('integer', { name: 'agent_version' })
+  agentVersion!: number
+
+  @Column('text')
+  status!: RunStatus
+
+  @Column('text')
+  task!: string
+
+  @Column('text', { nullable: true })
+  context!: string | null
+
+  @Column('text')
+  model!: string
+
+  @Column('jsonb')
+  input!: RunInput
+
+  @Column('jsonb', { nullable: true })
+  output!: RunOutput | null
+
+  @Column('text', { name: 'error_code', nullable: true })
+  errorCode!: string | null
+
+  @Column('text', { name: 'error_detail', nullable: true })
+  errorDetail!: string | null
+
+  @Column('bigint', { name: 'input_tokens' })
+  inputTokens!: number
+
+  @Column('bigint', { name: 'cached_input_tokens' })
+  cachedInputTokens!: number
+
+  @Column('bigint', { name: 'output_tokens' })
+  outputTokens!: number
+
+  @Column('bigint', { name: 'reasoning_tokens' })
+  reasoningTokens!: number
+
+  /** Decimal string in US dollars; null when the model has no price. */
+  @Column('numeric', { name: 'cost_usd', nullable: true })
+  costUsd!: string | null
+
+  @Column('text')
+  cache!: 'hit' | 'miss' | 'off'
+
+  @Column('integer')
+  attempt!: number
+
+  @Column('uuid', { name: 'parent_run_id', nullable: true })
+  parentRunId!: string | null
+
+  @Column('uuid', { name: 'schedule_id', nullable: true })
+  scheduleId!: string | null
+
+  @Column('uuid', { name: 'user_id', nullable: true })
+  userId!: string | null
+
+  @Column('jsonb')
+  metadata!: Record<string, string>
+
+  @Column('timestamptz', { name: 'created_at' })
+  createdAt!: Date
+
+  @Column('timestamptz', { name: 'started_at', nullable: true })
+  startedAt!: Date | null
+
+  @Column('timestamptz', { name: 'finished_at', nullable: true })
+  finishedAt!: Date | null
+
+  @Column('bigint', { name: 'fencing_number' })
+  fencingNumber!: string
+
+  @Column('timestamptz', { name: 'lease_expires_at', nullable: true })
+  leaseExpiresAt!: Date | null
+}

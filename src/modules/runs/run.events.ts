@@ -1,0 +1,39 @@
+import { DomainEvent } from '#platform/events/domain-event.js'
+
+/** What is known of a run when it ends. */
+export interface RunOutcome {
+  readonly runId: string
+  readonly agent: string
+  readonly model: string
+  readonly inputTokens: number
+  readonly outputTokens: number
+  /** Decimal string; null: unpriced. */
+  readonly costUsd: string | null
+  readonly durationMs: number
+}
+
+/** A run has come to its end, well or not. */
+export abstract class RunFinished extends DomainEvent {
+  constructor(
+    readonly tenantId: string,
+    readonly outcome: RunOutcome,
+  ) {
+    super()
+  }
+}
+
+export class RunCompleted extends RunFinished {
+  override readonly type = 'run.completed'
+}
+
+export class RunFailed extends RunFinished {
+  override readonly type = 'run.failed'
+
+  constructor(
+    tenantId: string,
+    outcome: RunOutcome,
+    readonly errorCode: string,
+  ) {
+    super(tenantId, outcome)
+  }
+}

@@ -1,0 +1,78 @@
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
+import { PinoLogger } from 'nestjs-pino'
+import { Client, escapeIdentifier } from 'pg'
+import { DATABASE_APP_URL } from './database.js'
+import type { Tx } from './tx.js'
+
+const RECONNECT_MIN_MS = 100
+const RECONNECT_MAX_MS = 5000
+const KEEP_ALIVE_DELAY_MS = 10_000
+
+/** @param payload null after a reconnect: anything may have been missed, so look at the rows. */
+type Listener = (payload: string | null) => void
+
+/** PostgreSQL's LISTEN/NOTIFY over one connection. A wake-up, never the truth: that is in the rows. */
+@Injectable()
+export class Notifications implements OnApplicationShutdown {
+  private readonly listeners = new Map<string, Listener>()
+  private client: Client | undefined
+  private reconnectDelayMs = RECONNECT_MIN_MS
+  private reconnectTimer: NodeJS.Timeout | undefined
+  private closed = false
+
+  constructor(
+    @Inject(DATABASE_APP_URL) private readonly url: string,
+    private readonly logger: PinoLogger,
+  ) {
+    logger.setContext(Notifications.name)
+  }
+
+  /** Calls `listener` for every notification on `channel`, from any replica, for as long as the app runs. */
+  async listen(channel: string, listener: Listener): Promise<void> {
+    this.listeners.set(channel, listener)
+    if (!this.client) await this.connect()
+    else await this.client.query(`LISTEN ${escapeIdentifier(channel)}`)
+  }
+
+  /** Sends when `tx` commits; nothing when it rolls back. */
+  async notify(channel: string, payload: string, tx: Tx): Promise<void> {
+    await tx.query({ name: 'notify', text: 'SELECT pg_notify($1, $2)', values: [channel, payload] })
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.closed = true
+    clearTimeout(this.reconnectTimer)
+    await this.client?.end().catch(() => undefined)
+  }
+
+  private async connect(): Promise<void> {
+    const client = new Client({
+      connectionString: this.url,
+      application_name: 'temponest-listen',
+      keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
+    })
+    client.on('error', () => this.reconnectLater(client))
+    client.on('end', () => this.reconnectLater(client))
+    client.on('notification', ({ channel, payload }) => this.listeners.get(channel)?.(payload ?? ''))
+    this.client = client
+    try {
+      await client.connect()
+      for (const channel of this.listeners.keys()) await client.query(`LISTEN ${escapeIdentifier(channel)}`)
+      this.reconnectDelayMs = RECONNECT_MIN_MS
+    } catch (error) {
+      this.logger.warn({ err: error, event: 'listen_failed' }, 'listen_failed')
+      this.reconnectLater(client)
+    }
+  }
+
+  private reconnectLater(failed: Client): void {
+    if (this.closed || this.client !== failed || this.reconnectTimer) return
+    void failed.end().catch(() => undefined)
+    this.reconnectTimer = setTimeout(() => {
+      this.reconnectTimer = undefined
+      void this.connect().then(() => this.listeners.forEach((listener) => listener(null)))
+    }, this.reconnectDelayMs)
+    this.reconnectDelayMs = Math.min(this.reconnectDelayMs * 2, RECONNECT_MAX_MS)
+  }
+}

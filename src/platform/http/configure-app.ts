@@ -1,0 +1,24 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import type { FastifyInstance } from 'fastify'
+import { PinoLogger } from 'nestjs-pino'
+import type { Logger } from 'pino'
+import { HttpMetrics } from '../telemetry/http-metrics.js'
+import { buildOpenApiDocument, serveOpenApi } from './openapi.js'
+import { ProblemFilter } from './problem.filter.js'
+import { installRequestHooks } from './request-hooks.js'
+import { createValidationPipe } from './validation.pipe.js'
+
+/** Sets up what holds for every route. Call once, before the app listens. */
+export async function configureApp(
+  app: NestFastifyApplication,
+  { logger, version }: { logger: Logger; version: string },
+): Promise<void> {
+  const metrics = app.get(HttpMetrics)
+  installRequestHooks(app.getHttpAdapter().getInstance() as unknown as FastifyInstance, {
+    logger,
+    onFinished: (request) => metrics.observe(request),
+  })
+  app.useGlobalPipes(createValidationPipe())
+  app.useGlobalFilters(new ProblemFilter(await app.resolve(PinoLogger)))
+  serveOpenApi(app, buildOpenApiDocument(app, version))
+}

@@ -1,0 +1,28 @@
+import { createServer } from 'node:net'
+import { ConfigError } from '../config/app-config.js'
+
+/**
+ * Finds out early whether the address can be listened on, before a database is started for nothing.
+ * @throws ConfigError naming the setting to change
+ */
+export async function assertPortIsFree({ host, port }: { host: string; port: number }): Promise<void> {
+  const server = createServer()
+  try {
+    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve))
+  } catch (cause) {
+    throw listenError(cause, { host, port })
+  }
+  await new Promise((resolve) => server.close(resolve))
+}
+
+/** Words a failed `listen` as a setting to change. */
+export function listenError(cause: unknown, { host, port }: { host: string; port: number }): ConfigError {
+  switch ((cause as NodeJS.ErrnoException).code) {
+    case 'EADDRINUSE':
+      return new ConfigError(`PORT: ${port} is in use on ${host}: stop what listens there, or choose another`)
+    case 'EACCES':
+      return new ConfigError(`PORT: this user may not listen on ${port}: choose one above 1023`)
+    default:
+      return new ConfigError(`HOST: cannot listen on ${host}:${port}: ${(cause as Error).message}`)
+  }
+}

@@ -1,0 +1,38 @@
+import { type DynamicModule, Module } from '@nestjs/common'
+import type { Logger } from 'pino'
+import { Clock, SystemClock } from '#kernel/clock.js'
+import { CacheModule } from './cache/cache.module.js'
+import { AppConfig } from './config/app-config.js'
+import { DatabaseModule } from './database/database.module.js'
+import { EventBus } from './events/event-bus.js'
+import { JobsModule } from './jobs/jobs.module.js'
+import { LoggingModule } from './logging/logging.module.js'
+import { httpMetricsProviders } from './telemetry/http-metrics.js'
+
+export interface PlatformOptions {
+  readonly config: AppConfig
+  readonly logger: Logger
+  /** Connection string of the role that serves requests. */
+  readonly databaseUrl: string
+  readonly clock?: Clock
+}
+
+/** What every module stands on. */
+@Module({})
+export class PlatformModule {
+  static forRoot({ config, logger, databaseUrl, clock = new SystemClock() }: PlatformOptions): DynamicModule {
+    const providers = [
+      { provide: AppConfig, useValue: config },
+      { provide: Clock, useValue: clock },
+      EventBus,
+      ...httpMetricsProviders,
+    ]
+    return {
+      module: PlatformModule,
+      global: true,
+      imports: [LoggingModule.forRoot(logger), DatabaseModule.forRoot(databaseUrl), JobsModule, CacheModule],
+      providers,
+      exports: [...providers, LoggingModule],
+    }
+  }
+}
