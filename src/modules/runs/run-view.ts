@@ -65,5 +65,7 @@ export function toRunSummary(row: RunSummaryRow): RunSummary {
 }
 
 export function toRun(row: RunRow): Run {
-  return { ...toRunSummary(row), output: row.output }
+  const { output } = row
+  // jsonb does not keep the order of keys.
+  return { ...toRunSummary(row), output: output && { text: output.text, data: output.data, citations: output.citations } }
 }

@@ -1,7 +1,8 @@
-import type { Pool, PoolClient } from 'pg'
+import type { Pool, PoolClient, QueryResult } from 'pg'
 import { DataSource, getMetadataArgsStorage } from 'typeorm'
 import { AppError } from '#kernel/app-error.js'
 import { SET_SCOPE, scopeValues, type Scope } from './scope.js'
+import { ScopedRead } from './scoped-read.js'
 import { toConfig, Tx, type Statement } from './tx.js'
 
 export interface ConnectionPoolOptions {
@@ -82,23 +83,20 @@ export class ConnectionPool {
     }
   }
 
-  /** Runs one read-only statement: BEGIN, scope, statement and COMMIT in a single flight. */
+  /** Runs one statement that only reads: scope and statement go in one message, as one transaction. */
   async read<Row extends object>(scope: Scope, statement: Statement): Promise<Row[]> {
     const client = await this.connect()
-    let broken: Error | undefined
     try {
-      const results = await settleAll([
-        client.query('BEGIN READ ONLY'),
-        client.query({ ...SET_SCOPE, values: scopeValues(scope) }),
-        client.query<Row & Record<string, unknown>>(toConfig(statement)),
-        client.query('COMMIT'),
-      ])
-      return results[2].rows
+      const result = await new Promise<QueryResult>((resolve, reject) => {
+        const done = (error: Error | null, answer: QueryResult): void => (error ? reject(error) : resolve(answer))
+        client.query(new ScopedRead(toConfig(statement), scopeValues(scope), done))
+      })
+      client.release()
+      return result.rows as Row[]
     } catch (error) {
-      broken = await rollback(client)
+      // Not worth keeping: what was prepared on it and what was not is unknown.
+      client.release(true)
       throw toAppError(error)
-    } finally {
-      client.release(broken)
     }
   }
 

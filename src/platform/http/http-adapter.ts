@@ -55,7 +55,7 @@ function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyRepl
   return reply
     .status(statusOf(known.kind))
     .headers({ 'Content-Type': PROBLEM_CONTENT_TYPE, 'X-Request-Id': request.id })
-    .send(JSON.stringify(toProblem(known, { id: request.id, path: pathOf(request) })))
+    .send(Buffer.from(JSON.stringify(toProblem(known, { id: request.id, path: pathOf(request) }))))
 }
 
 /** Bytes that are no HTTP request, headers that are too large, or a request that takes too long: there is no reply object. */

@@ -26,6 +26,7 @@ export class ProblemFilter implements ExceptionFilter {
     void reply
       .status(status)
       .header('Content-Type', PROBLEM_CONTENT_TYPE)
-      .send(JSON.stringify(toProblem(known, { id: request.id, path })))
+      // As bytes: to a text Fastify would add a charset, which problem+json does not have.
+      .send(Buffer.from(JSON.stringify(toProblem(known, { id: request.id, path }))))
   }
 }

@@ -26,7 +26,7 @@ export class AccessTokens {
   sign(claims: AccessClaims): Promise<string> {
     const { algorithm, issuer, audience } = ACCESS_TOKEN_RULES
     return this.jwt.signAsync(claims, {
-      secret: this.config.jwtSecret,
+      secret: this.config.jwtKey as unknown as string,
       algorithm,
       issuer,
       audience,

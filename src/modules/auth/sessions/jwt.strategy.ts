@@ -13,7 +13,8 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
     const { algorithm, issuer, audience } = ACCESS_TOKEN_RULES
     super({
       jwtFromRequest: ExtractJwt.fromAuthHeaderAsBearerToken(),
-      secretOrKey: config.jwtSecret,
+      // The types do not know key objects; jsonwebtoken does, and parses a text anew for each token.
+      secretOrKey: config.jwtKey as unknown as string,
       algorithms: [algorithm],
       issuer,
       audience,
