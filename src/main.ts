@@ -6,7 +6,9 @@ import { bootServer } from './server.js'
 /** What the operator can mend gets one line; what he cannot, a stack trace. */
 function fail(error: unknown): never {
   const isOperators = error instanceof ConfigError || error instanceof DatabaseUnusableError
-  process.stderr.write(`temponest: ${isOperators ? error.message : error instanceof Error ? error.stack : String(error)}\n`)
+  process.stderr.write(
+    `temponest: ${isOperators ? error.message : error instanceof Error ? error.stack : String(error)}\n`,
+  )
   process.exit(1)
 }
 

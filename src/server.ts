@@ -75,7 +75,12 @@ function announce(
   if (!config.isProduction) process.stdout.write(startBanner(facts))
 }
 
-async function drain({ app, database, logger, graceMs }: {
+async function drain({
+  app,
+  database,
+  logger,
+  graceMs,
+}: {
   app: NestFastifyApplication | undefined
   database: ProvisionedDatabase
   logger: Logger

@@ -17,7 +17,9 @@ const BUILD_INPUTS = ['src', 'package.json', 'package-lock.json', 'tsconfig.json
 
 /** Installs exactly what package-lock.json says, unless that has been done. */
 export function ensureInstalled() {
-  const lockHash = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+  const lockHash = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex')
   if (existsSync(node) && existsSync(INSTALLED_STAMP) && readFileSync(INSTALLED_STAMP, 'utf8') === lockHash) return
   say('installing dependencies (npm ci) …')
   // An install that was interrupted can leave a node_modules that npm cannot clear in one go.
@@ -59,7 +61,7 @@ function newest(paths) {
     ...paths.map((path) => {
       const stat = statSync(path)
       if (!stat.isDirectory()) return stat.mtimeMs
-      return newest([...readdirSync(path).map((name) => join(path, name))].concat([join(root, 'package.json')]))
+      return newest(readdirSync(path).map((name) => join(path, name)))
     }),
   )
 }

@@ -33,7 +33,6 @@ export class AgentsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Page<AgentSummary> {
-    const isSlug = (key: string): boolean => agentSlugSchema.safeParse(key).success
     const after = cursor === undefined ? undefined : decodeCursor(cursor, isSlug)
     const agents = this.directory.list({ after, limit: limit + 1 })
     const page = toPage(agents.map(toAgentSummary), limit, (agent) => agent.slug)
@@ -51,4 +50,8 @@ export class AgentsController {
   get(@Param('slug') slug: string): Agent {
     return toAgent(this.directory.get(slug))
   }
+}
+
+function isSlug(key: string): boolean {
+  return agentSlugSchema.safeParse(key).success
 }

@@ -19,7 +19,10 @@ export class AccessGuard extends AuthGuard('jwt') {
     await super.canActivate(context)
     const request = context.switchToHttp().getRequest<AuthenticatedRequest & { user: Principal }>()
     request.principal = request.user
-    Object.assign(requestContext.getStore() ?? {}, { tenantId: request.principal.tenantId, userId: request.principal.userId })
+    Object.assign(requestContext.getStore() ?? {}, {
+      tenantId: request.principal.tenantId,
+      userId: request.principal.userId,
+    })
     if (access === 'authenticated') return true
     if (access !== undefined && request.principal.permissions.has(access)) return true
     throw new AppError('forbidden', 'forbidden', {

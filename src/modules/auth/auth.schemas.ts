@@ -37,7 +37,9 @@ const tenantSchema = z
   .meta({ id: 'Tenant' })
 const identityShape = { user: userSchema, tenant: tenantSchema, role: z.enum(ROLES) }
 
-export const meSchema = z.strictObject({ ...identityShape, permissions: z.array(z.enum(PERMISSIONS)) }).meta({ id: 'Me' })
+export const meSchema = z
+  .strictObject({ ...identityShape, permissions: z.array(z.enum(PERMISSIONS)) })
+  .meta({ id: 'Me' })
 export type Me = z.infer<typeof meSchema>
 
 export const tokenPairSchema = z

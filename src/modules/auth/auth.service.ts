@@ -39,7 +39,9 @@ export class AuthService {
 
   /** @throws AppError `unauthenticated`, in the same words and the same time for an unknown address and a wrong password */
   async login({ email, password, tenantId }: LoginCommand): Promise<TokenPair> {
-    const user = await this.database.transaction({ signInEmail: email }, (tx) => this.accounts.findUserByEmail(email, tx))
+    const user = await this.database.transaction({ signInEmail: email }, (tx) =>
+      this.accounts.findUserByEmail(email, tx),
+    )
     const matches = await this.hasher.verify(user?.passwordHash, password)
     if (!user || !matches) throw wrongCredentials()
     const membership = await this.database.transaction({ userId: user.id }, (tx) =>

@@ -28,7 +28,12 @@ export class PriceCatalogue {
   /** @throws ConfigError when MODEL_PRICES_FILE cannot be read or is malformed */
   constructor({ settings }: AppConfig) {
     const overrides = settings.MODEL_PRICES_FILE ? readOverrides(settings.MODEL_PRICES_FILE) : []
-    this.prices = new Map([...OFFLINE, ...published('openai', openai), ...published('anthropic', anthropic), ...overrides])
+    this.prices = new Map([
+      ...OFFLINE,
+      ...published('openai', openai),
+      ...published('anthropic', anthropic),
+      ...overrides,
+    ])
   }
 
   /** @param model full name, `provider/model`. @returns null when nobody has said what it costs: unpriced, not free */
@@ -46,7 +51,10 @@ const FREE: Price = {
 const OFFLINE: readonly (readonly [string, Price])[] = [['offline/extractive', FREE]]
 
 interface PublishedProvider {
-  readonly models: Record<string, { readonly cost?: { readonly input?: number; readonly output?: number; readonly cache_read?: number } }>
+  readonly models: Record<
+    string,
+    { readonly cost?: { readonly input?: number; readonly output?: number; readonly cache_read?: number } }
+  >
 }
 
 function published(provider: string, { models }: PublishedProvider): (readonly [string, Price])[] {

@@ -26,7 +26,9 @@ export class ModelClient {
   async answer(call: ModelCall): Promise<ModelAnswer> {
     const model = this.registry.find(call.model)
     if (!model) {
-      throw new AppError('model_failed', 'upstream_failed', { detail: `${call.model} is not configured on this server.` })
+      throw new AppError('model_failed', 'upstream_failed', {
+        detail: `${call.model} is not configured on this server.`,
+      })
     }
     const timeout = AbortSignal.timeout(this.config.settings.MODEL_TIMEOUT_MS)
     try {
@@ -71,5 +73,8 @@ export class ModelClient {
 function toAppError(model: string, error: unknown): AppError {
   const last = RetryError.isInstance(error) ? error.lastError : error
   const failure = APICallError.isInstance(last) ? last : NoOutputGeneratedError.isInstance(last) ? last.cause : last
-  return new AppError('model_failed', 'upstream_failed', { detail: describeProviderFailure(model, failure), cause: error })
+  return new AppError('model_failed', 'upstream_failed', {
+    detail: describeProviderFailure(model, failure),
+    cause: error,
+  })
 }

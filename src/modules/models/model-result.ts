@@ -21,7 +21,9 @@ export function toTokenUsage(usage: LanguageModelUsage | undefined): TokenUsage 
 }
 
 /** The citations among a result's sources: those that say where in our own material they come from. */
-export function toCitations(sources: readonly { readonly providerMetadata?: Record<string, unknown> | undefined }[]): Citation[] {
+export function toCitations(
+  sources: readonly { readonly providerMetadata?: Record<string, unknown> | undefined }[],
+): Citation[] {
   return sources.flatMap(({ providerMetadata }) => {
     const parsed = citationSchema.safeParse(providerMetadata?.['temponest'])
     return parsed.success ? [parsed.data] : []

@@ -8,7 +8,10 @@ function failure(message: string, statusCode?: number): APICallError {
 
 describe('describeProviderFailure', () => {
   it.each([
-    [failure('Incorrect API key provided: sk-abc***xyz', 401), "openai/x: the provider refused this server's credentials (401)."],
+    [
+      failure('Incorrect API key provided: sk-abc***xyz', 401),
+      "openai/x: the provider refused this server's credentials (401).",
+    ],
     [failure('slow down', 429), 'openai/x: the provider limits the rate (429), and went on doing so.'],
     [failure('connect ECONNREFUSED 10.0.0.1:443'), 'openai/x: the provider could not be reached.'],
     [failure('overloaded', 500), 'openai/x: the provider answered 500: overloaded'],
@@ -18,6 +21,8 @@ describe('describeProviderFailure', () => {
   })
 
   it('never repeats a key, whatever the status', () => {
-    expect(describeProviderFailure('openai/x', failure('bad key sk-live-1234567890 given', 400))).not.toContain('1234567890')
+    expect(describeProviderFailure('openai/x', failure('bad key sk-live-1234567890 given', 400))).not.toContain(
+      '1234567890',
+    )
   })
 })

@@ -67,5 +67,8 @@ export function toRunSummary(row: RunSummaryRow): RunSummary {
 export function toRun(row: RunRow): Run {
   const { output } = row
   // jsonb does not keep the order of keys.
-  return { ...toRunSummary(row), output: output && { text: output.text, data: output.data, citations: output.citations } }
+  return {
+    ...toRunSummary(row),
+    output: output && { text: output.text, data: output.data, citations: output.citations },
+  }
 }

@@ -27,7 +27,12 @@ class RedisModule {}
         stores: [
           new Keyv({ store: new KeyvCacheableMemory({ lruSize: MAX_ENTRIES_IN_PROCESS }) }),
           ...(client
-            ? [new Keyv({ store: new KeyvAdapter(redisInsStore(client as unknown as StoreClient)), namespace: 'temponest' })]
+            ? [
+                new Keyv({
+                  store: new KeyvAdapter(redisInsStore(client as unknown as StoreClient)),
+                  namespace: 'temponest',
+                }),
+              ]
             : []),
         ],
       }),

@@ -25,7 +25,7 @@ export class RedisConnection implements OnApplicationShutdown {
         connectTimeout: CONNECT_TIMEOUT_MS,
         reconnectStrategy: (retries: number) => Math.min(2 ** retries * 50, RECONNECT_MAX_MS),
       },
-    }) as RedisClientType
+    })
     this.client.on('error', (error) => logger.warn({ err: error, event: 'redis_error' }, 'redis_error'))
     void this.client.connect().catch(() => undefined)
   }

@@ -1,7 +1,16 @@
 import { z } from 'zod'
 
 /** Groups of `.env.example`, in its order. */
-export const SETTING_GROUPS = ['Server', 'Database', 'Cache', 'Secrets', 'Models', 'Runs', 'Auth', 'Observability'] as const
+export const SETTING_GROUPS = [
+  'Server',
+  'Database',
+  'Cache',
+  'Secrets',
+  'Models',
+  'Runs',
+  'Auth',
+  'Observability',
+] as const
 type SettingGroup = (typeof SETTING_GROUPS)[number]
 
 export interface SettingMeta {
@@ -23,52 +32,158 @@ const url = (...protocols: string[]) =>
   z.string().refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
     error: `must be a URL starting with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
   })
-const modelName = z.string().regex(/^[a-z0-9-]+\/\S+$/, { error: 'must look like provider/model, e.g. openai/gpt-5-mini' })
+const modelName = z
+  .string()
+  .regex(/^[a-z0-9-]+\/\S+$/, { error: 'must look like provider/model, e.g. openai/gpt-5-mini' })
 /** The whole configuration, by the environment's names. Parsed once at boot; nothing else reads `process.env`. */
 export const settingsSchema = z.object({
-  NODE_ENV: setting(z.enum(['development', 'test', 'production']).default('development'), 'Server', 'production refuses to start without its secrets; development makes and keeps them under DATA_DIR.'),
-  HOST: setting(z.string().min(1).default('127.0.0.1'), 'Server', 'Address to listen on; 0.0.0.0 or :: for every interface.'),
+  NODE_ENV: setting(
+    z.enum(['development', 'test', 'production']).default('development'),
+    'Server',
+    'production refuses to start without its secrets; development makes and keeps them under DATA_DIR.',
+  ),
+  HOST: setting(
+    z.string().min(1).default('127.0.0.1'),
+    'Server',
+    'Address to listen on; 0.0.0.0 or :: for every interface.',
+  ),
   PORT: setting(integer(0, MAX_PORT).default(3000), 'Server', 'Port to listen on; 0 takes a free one.'),
-  PUBLIC_URL: setting(url('http:', 'https:').optional(), 'Server', 'Where clients reach this server; default http://HOST:PORT.'),
-  DATA_DIR: setting(z.string().min(1).default('.data'), 'Server', 'Where the embedded PostgreSQL and generated development secrets live.'),
-  BODY_LIMIT_BYTES: setting(integer(1024, 16 * 1024 * 1024).default(256 * 1024), 'Server', 'Largest JSON body; above it 413.'),
-  REQUEST_TIMEOUT_MS: setting(integer(1000, 600_000).default(30_000), 'Server', 'How long a client may take to send its request.'),
-  SHUTDOWN_GRACE_MS: setting(integer(0, 300_000).default(15_000), 'Server', 'How long requests in flight may take to end after SIGTERM.'),
+  PUBLIC_URL: setting(
+    url('http:', 'https:').optional(),
+    'Server',
+    'Where clients reach this server; default http://HOST:PORT.',
+  ),
+  DATA_DIR: setting(
+    z.string().min(1).default('.data'),
+    'Server',
+    'Where the embedded PostgreSQL and generated development secrets live.',
+  ),
+  BODY_LIMIT_BYTES: setting(
+    integer(1024, 16 * 1024 * 1024).default(256 * 1024),
+    'Server',
+    'Largest JSON body; above it 413.',
+  ),
+  REQUEST_TIMEOUT_MS: setting(
+    integer(1000, 600_000).default(30_000),
+    'Server',
+    'How long a client may take to send its request.',
+  ),
+  SHUTDOWN_GRACE_MS: setting(
+    integer(0, 300_000).default(15_000),
+    'Server',
+    'How long requests in flight may take to end after SIGTERM.',
+  ),
 
-  DATABASE_URL: setting(url('postgres:', 'postgresql:').optional(), 'Database', 'PostgreSQL 15 or newer, as the role that owns the schema. Unset: an embedded PostgreSQL 18 under DATA_DIR.', true),
-  DATABASE_APP_URL: setting(url('postgres:', 'postgresql:').optional(), 'Database', 'The same database as the role that serves requests (no owner, no superuser, no BYPASSRLS). Unset: <database>_app is made for you.', true),
+  DATABASE_URL: setting(
+    url('postgres:', 'postgresql:').optional(),
+    'Database',
+    'PostgreSQL 15 or newer, as the role that owns the schema. Unset: an embedded PostgreSQL 18 under DATA_DIR.',
+    true,
+  ),
+  DATABASE_APP_URL: setting(
+    url('postgres:', 'postgresql:').optional(),
+    'Database',
+    'The same database as the role that serves requests (no owner, no superuser, no BYPASSRLS). Unset: <database>_app is made for you.',
+    true,
+  ),
   DATABASE_POOL_SIZE: setting(integer(2, 200).default(10), 'Database', 'Connections for requests.'),
-  DATABASE_WORKER_POOL_SIZE: setting(integer(2, 200).default(8), 'Database', 'Connections for background work, jobs included.'),
-  DATABASE_CONNECT_TIMEOUT_MS: setting(integer(100, 60_000).default(5000), 'Database', 'How long to wait for a connection.'),
+  DATABASE_WORKER_POOL_SIZE: setting(
+    integer(2, 200).default(8),
+    'Database',
+    'Connections for background work, jobs included.',
+  ),
+  DATABASE_CONNECT_TIMEOUT_MS: setting(
+    integer(100, 60_000).default(5000),
+    'Database',
+    'How long to wait for a connection.',
+  ),
   DATABASE_STATEMENT_TIMEOUT_MS: setting(integer(100, 600_000).default(10_000), 'Database', 'Longest statement.'),
 
-  REDIS_URL: setting(url('redis:', 'rediss:').optional(), 'Cache', 'Shared cache; needed as soon as there are two replicas. Unset: in-process only.', true),
+  REDIS_URL: setting(
+    url('redis:', 'rediss:').optional(),
+    'Cache',
+    'Shared cache; needed as soon as there are two replicas. Unset: in-process only.',
+    true,
+  ),
 
-  JWT_SECRET: setting(z.string().min(32, { error: 'must have at least 32 characters' }).optional(), 'Secrets', 'Signs access tokens; at least 32 characters. Required in production.', true),
+  JWT_SECRET: setting(
+    z.string().min(32, { error: 'must have at least 32 characters' }).optional(),
+    'Secrets',
+    'Signs access tokens; at least 32 characters. Required in production.',
+    true,
+  ),
 
-  DEFAULT_MODEL: setting(modelName.optional(), 'Models', 'provider/model for runs that name none. Unset: the first configured provider\'s default, else offline/extractive.'),
+  DEFAULT_MODEL: setting(
+    modelName.optional(),
+    'Models',
+    "provider/model for runs that name none. Unset: the first configured provider's default, else offline/extractive.",
+  ),
   OPENAI_API_KEY: setting(optionalText, 'Models', 'Key for openai/… models.', true),
-  OPENAI_BASE_URL: setting(url('http:', 'https:').optional(), 'Models', 'Any OpenAI-compatible server; default https://api.openai.com/v1.'),
+  OPENAI_BASE_URL: setting(
+    url('http:', 'https:').optional(),
+    'Models',
+    'Any OpenAI-compatible server; default https://api.openai.com/v1.',
+  ),
   ANTHROPIC_API_KEY: setting(optionalText, 'Models', 'Key for anthropic/… models.', true),
   ANTHROPIC_BASE_URL: setting(url('http:', 'https:').optional(), 'Models', 'Default https://api.anthropic.com/v1.'),
-  OLLAMA_BASE_URL: setting(url('http:', 'https:').optional(), 'Models', 'An Ollama server, e.g. http://127.0.0.1:11434; serves ollama/… models.'),
-  MODEL_TIMEOUT_MS: setting(integer(1000, 3_600_000).default(120_000), 'Models', 'Longest model call, its retries included.'),
-  MODEL_MAX_RETRIES: setting(integer(0, 10).default(2), 'Models', 'Retries of a model call on 408, 409, 429 and 5xx, with back-off; Retry-After is honoured up to 60 s.'),
-  MODEL_PRICES_FILE: setting(optionalText, 'Models', 'JSON or YAML file of prices that override the catalogue: { "provider/model": { inputUsdPerMillion, outputUsdPerMillion, cachedInputUsdPerMillion? } }.'),
+  OLLAMA_BASE_URL: setting(
+    url('http:', 'https:').optional(),
+    'Models',
+    'An Ollama server, e.g. http://127.0.0.1:11434; serves ollama/… models.',
+  ),
+  MODEL_TIMEOUT_MS: setting(
+    integer(1000, 3_600_000).default(120_000),
+    'Models',
+    'Longest model call, its retries included.',
+  ),
+  MODEL_MAX_RETRIES: setting(
+    integer(0, 10).default(2),
+    'Models',
+    'Retries of a model call on 408, 409, 429 and 5xx, with back-off; Retry-After is honoured up to 60 s.',
+  ),
+  MODEL_PRICES_FILE: setting(
+    optionalText,
+    'Models',
+    'JSON or YAML file of prices that override the catalogue: { "provider/model": { inputUsdPerMillion, outputUsdPerMillion, cachedInputUsdPerMillion? } }.',
+  ),
 
   RUN_CONCURRENCY: setting(integer(1, 2000).default(256), 'Runs', 'Runs in flight on one replica.'),
-  RUN_MAX_ATTEMPTS: setting(integer(1, 20).default(3), 'Runs', 'How often a run is taken up before a crash of its worker fails it.'),
-  RUN_LEASE_MS: setting(integer(1000, 600_000).default(10_000), 'Runs', 'A worker that is silent for this long has lost its run.'),
-  RUN_TIMEOUT_SECONDS: setting(integer(1, 86_400).default(900), 'Runs', 'Longest run, unless its limits.timeoutSeconds says less.'),
+  RUN_MAX_ATTEMPTS: setting(
+    integer(1, 20).default(3),
+    'Runs',
+    'How often a run is taken up before a crash of its worker fails it.',
+  ),
+  RUN_LEASE_MS: setting(
+    integer(1000, 600_000).default(10_000),
+    'Runs',
+    'A worker that is silent for this long has lost its run.',
+  ),
+  RUN_TIMEOUT_SECONDS: setting(
+    integer(1, 86_400).default(900),
+    'Runs',
+    'Longest run, unless its limits.timeoutSeconds says less.',
+  ),
 
   REGISTRATION: setting(z.enum(['open', 'closed']).default('open'), 'Auth', 'Whether strangers may register.'),
   ACCESS_TOKEN_TTL_SECONDS: setting(integer(60, 86_400).default(900), 'Auth', 'Life of an access token.'),
-  REFRESH_TOKEN_TTL_SECONDS: setting(integer(3600, 31_536_000).default(2_592_000), 'Auth', 'Life of a session without a refresh.'),
+  REFRESH_TOKEN_TTL_SECONDS: setting(
+    integer(3600, 31_536_000).default(2_592_000),
+    'Auth',
+    'Life of a session without a refresh.',
+  ),
   ARGON2_MEMORY_KIB: setting(integer(8192, 1_048_576).default(19_456), 'Auth', 'argon2id memory per hash.'),
   ARGON2_TIME_COST: setting(integer(1, 20).default(2), 'Auth', 'argon2id passes.'),
 
-  LOG_LEVEL: setting(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'), 'Observability', 'Least severe level that is logged.'),
-  LOG_FORMAT: setting(z.enum(['json', 'pretty']).default('json'), 'Observability', 'json for machines, pretty for people.'),
+  LOG_LEVEL: setting(
+    z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+    'Observability',
+    'Least severe level that is logged.',
+  ),
+  LOG_FORMAT: setting(
+    z.enum(['json', 'pretty']).default('json'),
+    'Observability',
+    'json for machines, pretty for people.',
+  ),
 })
 
 export type Settings = z.infer<typeof settingsSchema>

@@ -36,6 +36,8 @@ export async function refusePrivilegedRole(client: Client): Promise<void> {
   )
   const role = rows[0]
   if (!role || role.privileged || role.owns) {
-    throw new Error(`the database role ${role?.name ?? '?'} is a superuser, bypasses row-level security or owns the tables: DATABASE_APP_URL must name another`)
+    throw new Error(
+      `the database role ${role?.name ?? '?'} is a superuser, bypasses row-level security or owns the tables: DATABASE_APP_URL must name another`,
+    )
   }
 }

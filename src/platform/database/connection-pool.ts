@@ -67,7 +67,7 @@ export class ConnectionPool {
     let broken: Error | undefined
     try {
       // Both on the wire at once; neither result is needed before the work begins.
-      const opened = settleAll([client.query('BEGIN'), client.query({ ...SET_SCOPE, values: scopeValues(scope) })])
+      const opened = Promise.all([client.query('BEGIN'), client.query({ ...SET_SCOPE, values: scopeValues(scope) })])
       const tx = new Tx(client, this.dataSource)
       const [result] = await Promise.all([work(tx), opened])
       const { command } = await client.query('COMMIT')
@@ -111,12 +111,6 @@ export class ConnectionPool {
   }
 }
 
-/** Like Promise.all, but waits for the rest before it rejects: the connection must be quiet when it goes back to the pool. */
-async function settleAll<T extends readonly unknown[]>(queries: { [K in keyof T]: Promise<T[K]> }): Promise<T> {
-  await Promise.allSettled(queries)
-  return (await Promise.all(queries)) as unknown as T
-}
-
 /** An error for `release` when the connection cannot even roll back, so that the pool drops it. */
 async function rollback(client: PoolClient): Promise<Error | undefined> {
   return client.query('ROLLBACK').then(
@@ -127,8 +121,13 @@ async function rollback(client: PoolClient): Promise<Error | undefined> {
 
 function toAppError(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof AppError) return error
-  const code = String((error as { code?: unknown }).code ?? '')
-  const unavailable = UNAVAILABLE_CODES.has(code) || UNAVAILABLE_SQLSTATE.test(code) || UNAVAILABLE_MESSAGE.test(error.message)
+  const code = (error as { code?: string }).code ?? ''
+  const unavailable =
+    UNAVAILABLE_CODES.has(code) || UNAVAILABLE_SQLSTATE.test(code) || UNAVAILABLE_MESSAGE.test(error.message)
   if (!unavailable) return error
-  return new AppError('unavailable', 'unavailable', { detail: 'The database is not available.', retryAfterSeconds: 2, cause: error })
+  return new AppError('unavailable', 'unavailable', {
+    detail: 'The database is not available.',
+    retryAfterSeconds: 2,
+    cause: error,
+  })
 }

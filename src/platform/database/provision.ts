@@ -105,7 +105,8 @@ async function checkServer(ownerUrl: string): Promise<void> {
     const { rows } = await client.query<{ version: number; name: string }>(
       `SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS name`,
     )
-    if ((rows[0]?.version ?? 0) < MIN_SERVER_VERSION) throw new Error(`PostgreSQL ${rows[0]?.name} is too old: 15 or newer`)
+    if ((rows[0]?.version ?? 0) < MIN_SERVER_VERSION)
+      throw new Error(`PostgreSQL ${rows[0]?.name} is too old: 15 or newer`)
   } catch (cause) {
     throw new DatabaseUnusableError(`DATABASE_URL: cannot use ${redact(ownerUrl)}: ${messageOf(cause)}`, { cause })
   } finally {

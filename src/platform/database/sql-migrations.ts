@@ -26,7 +26,9 @@ function migrationFromFile(file: string, appRoleIdentifier: string): MigrationCl
   if (!time || !name || !sections) {
     throw new Error(`migrations/${file}: needs a name like 1763692800000-what.sql and the lines "-- up" and "-- down"`)
   }
-  const [up, down] = [sections[2] ?? '', sections[3] ?? ''].map((sql) => sql.replaceAll(':"app_role"', appRoleIdentifier))
+  const [up, down] = [sections[2] ?? '', sections[3] ?? ''].map((sql) =>
+    sql.replaceAll(':"app_role"', appRoleIdentifier),
+  )
   return class implements MigrationInterface {
     readonly name = `${name}-${time}`
     async up(runner: QueryRunner): Promise<void> {

@@ -1,5 +1,4 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
-import type { FastifyInstance } from 'fastify'
 import { PinoLogger } from 'nestjs-pino'
 import type { Logger } from 'pino'
 import { HttpMetrics } from '../telemetry/http-metrics.js'
@@ -14,7 +13,7 @@ export async function configureApp(
   { logger, version }: { logger: Logger; version: string },
 ): Promise<void> {
   const metrics = app.get(HttpMetrics)
-  installRequestHooks(app.getHttpAdapter().getInstance() as unknown as FastifyInstance, {
+  installRequestHooks(app.getHttpAdapter().getInstance(), {
     logger,
     onFinished: (request) => metrics.observe(request),
   })

@@ -44,7 +44,9 @@ const PROBLEM_WORDS: Record<number, string> = {
 export function Endpoint(options: EndpointOptions): MethodDecorator {
   const { access, answers, problems = [] } = options
   const isPublic = access === 'public'
-  const statuses = [...new Set([...problems, ...(isPublic ? [] : PROBLEMS_OF_PROTECTED), ...PROBLEMS_OF_ALL])].sort()
+  const statuses = [...new Set([...problems, ...(isPublic ? [] : PROBLEMS_OF_PROTECTED), ...PROBLEMS_OF_ALL])].sort(
+    (a, b) => a - b,
+  )
   const isPermission = access !== 'public' && access !== 'authenticated'
   return applyDecorators(
     SetMetadata(ACCESS_METADATA, access),

@@ -23,7 +23,8 @@ export function createHttpAdapter({ settings }: AppConfig): FastifyAdapter {
     requestIdHeader: false,
     genReqId: (request: IncomingMessage) => pickRequestId(request.headers['x-request-id']),
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
-    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => void sendProblem(error, request, reply),
+    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
+      void sendProblem(error, request, reply),
     clientErrorHandler: answerBrokenRequest,
   })
   const fastify = adapter.getInstance<FastifyInstance>()
@@ -65,7 +66,10 @@ function answerBrokenRequest(this: FastifyInstance, error: NodeJS.ErrnoException
     return
   }
   const [status, detail] = BROKEN_REQUESTS[error.code ?? ''] ?? [400, 'This is not an HTTP request.']
-  const problem = { ...toProblem(new AppError('validation_failed', 'invalid', { detail }), { id: newId(), path: '/' }), status }
+  const problem = {
+    ...toProblem(new AppError('validation_failed', 'invalid', { detail }), { id: newId(), path: '/' }),
+    status,
+  }
   const body = JSON.stringify(problem)
   socket.end(
     `HTTP/1.1 ${status} Bad Request\r\nContent-Type: ${PROBLEM_CONTENT_TYPE}\r\n` +

@@ -18,7 +18,7 @@ export function buildOpenApiDocument(app: INestApplication, version: string): Op
     standardSchemaConverter: (schema, { schemaType }) => convert(schema, schemaType),
   })
   const problem = convert(problemSchema, 'output')
-  Object.assign((document.components ??= {}).schemas ??= {}, problem?.components)
+  Object.assign(((document.components ??= {}).schemas ??= {}), problem?.components)
   return document
 }
 

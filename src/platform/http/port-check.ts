@@ -17,12 +17,12 @@ export async function assertPortIsFree({ host, port }: { host: string; port: num
 
 /** Words a failed `listen` as a setting to change. */
 export function listenError(cause: unknown, { host, port }: { host: string; port: number }): ConfigError {
-  switch ((cause as NodeJS.ErrnoException).code) {
-    case 'EADDRINUSE':
-      return new ConfigError(`PORT: ${port} is in use on ${host}: stop what listens there, or choose another`)
-    case 'EACCES':
-      return new ConfigError(`PORT: this user may not listen on ${port}: choose one above 1023`)
-    default:
-      return new ConfigError(`HOST: cannot listen on ${host}:${port}: ${(cause as Error).message}`)
+  const { code, message } = cause as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE') {
+    return new ConfigError(`PORT: ${port} is in use on ${host}: stop what listens there, or choose another`)
   }
+  if (code === 'EACCES') {
+    return new ConfigError(`PORT: this user may not listen on ${port}: choose one above 1023`)
+  }
+  return new ConfigError(`HOST: cannot listen on ${host}:${port}: ${message}`)
 }

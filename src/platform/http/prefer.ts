@@ -10,7 +10,9 @@ export interface WaitPreference {
 
 /** Reads `Prefer`. What it does not understand it ignores, as the RFC has it; longer waits are cut to five minutes. */
 export function parseWaitPreference(header: string | undefined): WaitPreference {
-  const preferences = (header ?? '').split(',').map((preference) => preference.split(';', 1)[0]?.trim().toLowerCase() ?? '')
+  const preferences = (header ?? '')
+    .split(',')
+    .map((preference) => preference.split(';', 1)[0]?.trim().toLowerCase() ?? '')
   if (preferences.includes('respond-async')) return { waitSeconds: 0, applied: 'respond-async' }
   for (const preference of preferences) {
     const seconds = /^wait\s*=\s*"?(\d{1,9})"?$/.exec(preference)?.[1]

@@ -23,5 +23,6 @@ export interface AuthenticatedRequest extends FastifyRequest {
 
 /** Hands a controller the principal that the guard resolved. */
 export const CurrentPrincipal = createParamDecorator(
-  (_: unknown, context: ExecutionContext): Principal => context.switchToHttp().getRequest<AuthenticatedRequest>().principal,
+  (_: unknown, context: ExecutionContext): Principal =>
+    context.switchToHttp().getRequest<AuthenticatedRequest>().principal,
 )

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import { z } from 'zod'
-import { AppError, type ErrorKind, type FieldError } from '#kernel/app-error.js'
+import { AppError, type ErrorKind } from '#kernel/app-error.js'
 
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json'
 /** More field errors than this help nobody, and an attacker could ask for millions. */
@@ -76,7 +76,7 @@ export function toProblem(error: unknown, request: { id: string; path: string })
     instance: request.path,
     code: known.code,
     requestId: request.id,
-    ...(known.errors && { errors: known.errors.slice(0, MAX_FIELD_ERRORS) as FieldError[] }),
+    ...(known.errors && { errors: known.errors.slice(0, MAX_FIELD_ERRORS) }),
   }
 }
 

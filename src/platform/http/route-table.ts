@@ -16,8 +16,8 @@ export class RouteTable {
 
   /** The methods that a path answers to; empty when there is no such path. */
   methodsOf(path: string): string[] {
-    const found = this.routes.filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => [...methods])
-    return [...new Set(found)].sort()
+    const found = this.routes.filter(({ pattern }) => pattern.test(path)).map(({ methods }) => methods)
+    return Array.from(found.reduce((all, methods) => all.union(methods), new Set<string>())).sort()
   }
 }
 

@@ -11,7 +11,7 @@ interface Issue {
 /** Validates whatever carries a schema; refuses with one JSON Pointer an issue. */
 export function createValidationPipe(): StandardSchemaValidationPipe {
   return new StandardSchemaValidationPipe({
-    exceptionFactory: (issues) => validationFailed(issues as readonly Issue[]),
+    exceptionFactory: (issues) => validationFailed(issues),
   })
 }
 

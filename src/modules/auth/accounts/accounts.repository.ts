@@ -22,7 +22,10 @@ export class AccountsRepository {
     await tx.entities.insert(TenantEntity, tenant)
     await tx.entities.insert(UserEntity, user).catch((error: unknown) => {
       throw isUniqueViolation(error)
-        ? new AppError('email_taken', 'conflict', { detail: 'This e-mail address is registered already.', cause: error })
+        ? new AppError('email_taken', 'conflict', {
+            detail: 'This e-mail address is registered already.',
+            cause: error,
+          })
         : error
     })
     await tx.entities.insert(MembershipEntity, membership)

@@ -12,7 +12,9 @@ export const newPasswordSchema = z
   .pipe(
     z
       .string()
-      .refine((password) => [...password].length >= MIN_LENGTH, { error: `must have at least ${MIN_LENGTH} characters` })
+      .refine((password) => Array.from(password).length >= MIN_LENGTH, {
+        error: `must have at least ${MIN_LENGTH} characters`,
+      })
       .regex(/\p{Lu}/u, { error: 'must have an upper-case letter' })
       .regex(/\p{Ll}/u, { error: 'must have a lower-case letter' })
       .regex(/\p{Nd}/u, { error: 'must have a digit' }),

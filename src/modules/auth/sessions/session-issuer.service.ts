@@ -87,5 +87,7 @@ export class SessionIssuer {
 }
 
 function refused(): AppError {
-  return new AppError('unauthenticated', 'unauthenticated', { detail: 'This refresh token is not valid any more: sign in again.' })
+  return new AppError('unauthenticated', 'unauthenticated', {
+    detail: 'This refresh token is not valid any more: sign in again.',
+  })
 }

@@ -122,7 +122,13 @@ export class EngineRepository {
   }
 
   /** Runs of all tenants that nobody works on: the worker is gone, or the wake-up was lost. Oldest first. */
-  listOrphans({ limit, pendingMs }: { limit: number; pendingMs: number }): Promise<Pick<Claim, 'tenantId' | 'runId'>[]> {
+  listOrphans({
+    limit,
+    pendingMs,
+  }: {
+    limit: number
+    pendingMs: number
+  }): Promise<Pick<Claim, 'tenantId' | 'runId'>[]> {
     return this.database.workers.read(
       { purpose: 'runs.sweep' },
       {

@@ -26,7 +26,10 @@ export class OutputReader {
     try {
       compile(schema)
     } catch (error) {
-      throw invalidField('/outputSchema', `is not a usable JSON Schema: ${(error as Error).message}`.slice(0, MAX_ERROR_LENGTH))
+      throw invalidField(
+        '/outputSchema',
+        `is not a usable JSON Schema: ${(error as Error).message}`.slice(0, MAX_ERROR_LENGTH),
+      )
     }
   }
 
@@ -60,7 +63,8 @@ function findRefusedKeyword(node: unknown, depth: number): string | null {
   if (typeof node !== 'object' || node === null) return null
   if (depth > MAX_SCHEMA_DEPTH) return `must be nested at most ${MAX_SCHEMA_DEPTH} deep`
   for (const [key, value] of Object.entries(node)) {
-    if (REFUSED_KEYWORDS.has(key) && typeof value !== 'boolean' && !isPropertyMap(value, key)) return `must not use ${key}`
+    if (REFUSED_KEYWORDS.has(key) && typeof value !== 'boolean' && !isPropertyMap(value, key))
+      return `must not use ${key}`
     const found = findRefusedKeyword(value, depth + 1)
     if (found !== null) return found
   }

@@ -51,7 +51,11 @@ export class RunSettler {
   /** Ends a run that has crashed its worker too often. */
   giveUp(run: ClaimedRun, maxAttempts: number): Promise<boolean> {
     const detail = `The worker was lost ${maxAttempts} times while it worked on this run.`
-    return this.settle(run, { output: null, answer: null, error: new AppError('attempts_exhausted', 'internal', { detail }) })
+    return this.settle(run, {
+      output: null,
+      answer: null,
+      error: new AppError('attempts_exhausted', 'internal', { detail }),
+    })
   }
 
   private async write(run: ClaimedRun, settlement: Settlement, wasCalled: boolean): Promise<void> {
@@ -60,7 +64,8 @@ export class RunSettler {
       // All on the wire in one flight; none needs another's result.
       const [isOurs] = await Promise.all([
         this.runs.settle(run, settlement, tx),
-        wasCalled && this.costs.book({ tenantId, runId, projectId, agent, model, userId, tokens: tokensOf(settlement) }, tx),
+        wasCalled &&
+          this.costs.book({ tenantId, runId, projectId, agent, model, userId, tokens: tokensOf(settlement) }, tx),
         this.events.emit(toEvent(run, settlement), tx),
         this.waiters.announce(runId, tx),
       ])

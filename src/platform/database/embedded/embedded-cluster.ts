@@ -56,7 +56,9 @@ export class EmbeddedCluster {
     )
     if (!rows[0]?.locked) {
       await lockHolder.end()
-      throw new Error(`another TempoNest is running on ${options.directory}: stop it, or set DATA_DIR to another folder`)
+      throw new Error(
+        `another TempoNest is running on ${options.directory}: stop it, or set DATA_DIR to another folder`,
+      )
     }
     await createDatabase(lockHolder)
     return new EmbeddedCluster(dataDirectory, lockHolder, url + DATABASE, rows[0].version)
@@ -93,7 +95,19 @@ async function launch(dataDirectory: string, options: EmbeddedClusterOptions): P
   await makeLogFile(logFile, user)
   const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: '', port, max_connections: 100 }
   const flags = Object.entries(settings).map(([name, value]) => `-c ${name}=${value === '' ? "''" : value}`)
-  const args = ['start', '-w', '-s', '-t', `${START_TIMEOUT_SECONDS}`, '-D', dataDirectory, '-l', logFile, '-o', flags.join(' ')]
+  const args = [
+    'start',
+    '-w',
+    '-s',
+    '-t',
+    `${START_TIMEOUT_SECONDS}`,
+    '-D',
+    dataDirectory,
+    '-l',
+    logFile,
+    '-o',
+    flags.join(' '),
+  ]
   await runProgram(user, binaries.pg_ctl, args).catch(async (cause: unknown) => {
     const lastLine = (await readFile(logFile, 'utf8').catch(() => '')).trim().split('\n').at(-1)
     throw new Error(`the embedded PostgreSQL did not start: ${lastLine ?? ''} (log: ${logFile})`, { cause })
@@ -119,8 +133,17 @@ async function initialise(
   }
   try {
     await runProgram(user, binaries.initdb, [
-      '-D', draft, '-U', SUPERUSER, `--pwfile=${passwordFile}`, '--auth=scram-sha-256', '--encoding=UTF8',
-      '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C', '--data-checksums',
+      '-D',
+      draft,
+      '-U',
+      SUPERUSER,
+      `--pwfile=${passwordFile}`,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
+      '--locale-provider=builtin',
+      '--builtin-locale=C.UTF-8',
+      '--locale=C',
+      '--data-checksums',
     ])
     await rename(draft, dataDirectory)
   } finally {

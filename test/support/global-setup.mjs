@@ -1,0 +1,79 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const REDIS_START_TIMEOUT_MS = 10_000
+const POLL_MS = 25
+
+/**
+ * Real servers for the tests: PostgreSQL (TEST_DATABASE_URL, a superuser's; else the embedded one) and Redis (REDIS_URL;
+ * else a redis-server on PATH, installed first where we are root on Debian). Every test file makes its own databases.
+ */
+export default async function globalSetup() {
+  const folder = mkdtempSync(join(tmpdir(), 'temponest-test-'))
+  const servers = { folder, stop: [] }
+  globalThis.__TEMPONEST_TEST_SERVERS__ = servers
+  process.env.TEST_DATABASE_URL ??= await startPostgres(folder, servers)
+  process.env.TEST_REDIS_URL = process.env.REDIS_URL ?? (await startRedis(folder, servers))
+}
+
+async function startPostgres(folder, servers) {
+  // The built one: Jest does not compile what runs before the tests.
+  const { EmbeddedCluster } = await import('../../dist/platform/database/embedded/embedded-cluster.js')
+  const cluster = await EmbeddedCluster.start({ directory: join(folder, 'postgres'), password: 'test' })
+  servers.stop.push(() => cluster.stop())
+  return cluster.url
+}
+
+async function startRedis(folder, servers) {
+  const program = findOnPath('redis-server') ?? installRedis()
+  const port = await findFreePort()
+  const child = spawn(
+    program,
+    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder],
+    { stdio: 'ignore' },
+  )
+  servers.stop.push(() => new Promise((resolve) => child.once('exit', resolve).kill('SIGTERM')))
+  const { createClient } = await import('redis')
+  const deadline = Date.now() + REDIS_START_TIMEOUT_MS
+  while (true) {
+    const client = createClient({ url: `redis://127.0.0.1:${port}`, socket: { reconnectStrategy: false } })
+    client.on('error', () => undefined)
+    const isUp = await client.connect().then(
+      () => client.ping().then(() => true),
+      () => false,
+    )
+    if (isUp) client.destroy()
+    if (isUp) return `redis://127.0.0.1:${port}`
+    if (Date.now() > deadline) throw new Error(`redis-server did not start within ${REDIS_START_TIMEOUT_MS} ms`)
+    await sleep(POLL_MS)
+  }
+}
+
+function findOnPath(program) {
+  const folders = (process.env.PATH ?? '').split(delimiter).concat('/usr/bin', '/usr/local/bin')
+  return folders.map((folder) => join(folder, program)).find((path) => existsSync(path))
+}
+
+function installRedis() {
+  if (process.getuid?.() === 0 && existsSync('/etc/debian_version')) {
+    execFileSync('apt-get', ['update', '-qq'], { stdio: 'ignore' })
+    execFileSync('apt-get', ['install', '-y', '-qq', 'redis-server'], { stdio: 'ignore' })
+    const program = findOnPath('redis-server')
+    if (program) return program
+  }
+  throw new Error(
+    'the tests need Redis: set REDIS_URL, or put redis-server on PATH (Debian: apt-get install redis-server)',
+  )
+}
+
+async function findFreePort() {
+  const server = createServer()
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}

@@ -1,0 +1,59 @@
+import 'reflect-metadata'
+import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import type { InjectOptions, LightMyRequestResponse } from 'fastify'
+import { pino } from 'pino'
+import { AppConfig } from '#platform/config/app-config.js'
+import { provisionDatabase } from '#platform/database/provision.js'
+import { createApp } from '../../src/server.js'
+import { createTestDatabase, type TestDatabase } from './test-database.js'
+
+/** Weak, so that tests do not spend their time on hashing; the strength is a setting, not code. */
+const TEST_ENVIRONMENT = {
+  NODE_ENV: 'test',
+  LOG_LEVEL: 'silent',
+  JWT_SECRET: 'a secret for tests that has more than 32 characters',
+  ARGON2_MEMORY_KIB: '8192',
+  ARGON2_TIME_COST: '1',
+  SHUTDOWN_GRACE_MS: '5000',
+}
+
+export interface TestAppOptions {
+  /** Settings on top of the tests' own. */
+  readonly env?: Record<string, string>
+  /** To start a second replica on the database of a first. */
+  readonly database?: TestDatabase
+}
+
+/** The whole application on a real PostgreSQL. Requests go in by `inject`, or by the network after `listen`. */
+export class TestApp implements AsyncDisposable {
+  private constructor(
+    readonly nest: NestFastifyApplication,
+    readonly database: TestDatabase,
+    private readonly ownsDatabase: boolean,
+  ) {}
+
+  static async start({ env = {}, database }: TestAppOptions = {}): Promise<TestApp> {
+    const own = database ?? (await createTestDatabase())
+    const config = AppConfig.parse({ ...TEST_ENVIRONMENT, DATABASE_URL: own.url, ...env })
+    const { appUrl } = await provisionDatabase(config)
+    const nest = await createApp({ config, logger: pino({ level: 'silent' }), databaseUrl: appUrl })
+    await nest.init()
+    await nest.getHttpAdapter().getInstance().ready()
+    return new TestApp(nest, own, database === undefined)
+  }
+
+  inject(options: InjectOptions): Promise<LightMyRequestResponse> {
+    return this.nest.inject(options)
+  }
+
+  /** Listens on a free port. @returns the base URL */
+  async listen(): Promise<string> {
+    await this.nest.listen({ host: '127.0.0.1', port: 0 })
+    return this.nest.getUrl()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.nest.close()
+    if (this.ownsDatabase) await this.database[Symbol.asyncDispose]()
+  }
+}
