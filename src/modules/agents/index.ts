@@ -1,3 +1,2 @@
-export type { AgentDefinition } from './agent-definition.js'
 export { AgentDirectory } from './agent-directory.js'
 export { AgentsModule } from './agents.module.js'

@@ -1,4 +1,4 @@
-export type { Citation, ModelAnswer, TokenUsage } from './model-call.js'
+export type { ModelAnswer } from './model-call.js'
 export { ModelClient } from './model-client.js'
 export { ModelRegistry } from './model-registry.js'
 export { ModelsModule } from './models.module.js'

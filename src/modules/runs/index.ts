@@ -1,2 +1,2 @@
-export { RunCompleted, RunFailed, RunFinished } from './run.events.js'
+export { RunFinished } from './run.events.js'
 export { RunsModule } from './runs.module.js'
