@@ -11,6 +11,12 @@ const START_TIMEOUT_MS = 60_000
 const POLL_MS = 200
 const REQUEST_TIMEOUT_MS = 120_000
 
+const TASK = 'Which risks does the login endpoint have, and what limits protect it?'
+const CONTEXT =
+  'The login endpoint takes an e-mail address and a password. Passwords are hashed with argon2id. There is no limit on ' +
+  'the number of login attempts. Sessions end after thirty days. The office has a good coffee machine. Refresh tokens ' +
+  'are rotated on every use.'
+
 const given = process.env['TEMPONEST_URL']
 const server = given ? { url: given.replace(/\/+$/, ''), stop: async () => {} } : await startServer()
 try {
@@ -60,7 +66,7 @@ async function demo(url) {
     await sleep(POLL_MS)
     current = await call('GET', `/v1/runs/${started.id}`, undefined, accessToken)
   }
-  show({ first: started.status, then: current.status })
+  show({ first: started.status, last: current.status })
 
   step(6, 'List and count the runs')
   const list = await call('GET', '/v1/runs?limit=10', undefined, accessToken)
@@ -68,12 +74,6 @@ async function demo(url) {
   for (const one of list.data) process.stdout.write(`    ${one.createdAt}  ${one.agent.padEnd(18)} ${one.status}\n`)
   show({ completed: count })
 }
-
-const TASK = 'Which risks does the login endpoint have, and what limits protect it?'
-const CONTEXT =
-  'The login endpoint takes an e-mail address and a password. Passwords are hashed with argon2id. There is no limit on ' +
-  'the number of login attempts. Sessions end after thirty days. The office has a good coffee machine. Refresh tokens ' +
-  'are rotated on every use.'
 
 /** Runs the built server on a free port and a throw-away data directory. */
 async function startServer() {
