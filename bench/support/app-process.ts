@@ -5,6 +5,8 @@ import { appEnvironment } from './app-environment.ts'
 import { findFreePort, type NodeProcess, startNode, whileAlive } from './processes.ts'
 
 const POLL_INTERVAL_MS = 10
+/** The flags that `npm start` uses (scripts/lib/project.mjs). */
+const SERVER_FLAGS = ['--max-semi-space-size=4']
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 
 export interface AppProcess extends NodeProcess {
@@ -25,7 +27,7 @@ export async function startApp(options: {
   const startedAt = performance.now()
   const started = await startNode({
     name: 'temponest',
-    args: [MAIN],
+    args: [...SERVER_FLAGS, MAIN],
     env: {
       ...appEnvironment,
       PORT: String(port),

@@ -11,6 +11,7 @@ import { AccessTokens } from './sessions/access-tokens.js'
 import { JwtStrategy } from './sessions/jwt.strategy.js'
 import { SessionIssuer } from './sessions/session-issuer.service.js'
 import { SessionsRepository } from './sessions/sessions.repository.js'
+import { VerifiedTokens } from './sessions/verified-tokens.js'
 
 @Module({
   imports: [PassportModule.register({ session: false }), JwtModule.register({})],
@@ -23,6 +24,7 @@ import { SessionsRepository } from './sessions/sessions.repository.js'
     PasswordHasher,
     AccessTokens,
     JwtStrategy,
+    VerifiedTokens,
     { provide: APP_GUARD, useClass: AccessGuard },
   ],
 })

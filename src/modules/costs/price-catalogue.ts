@@ -75,12 +75,16 @@ function readOverrides(file: string): (readonly [string, Price])[] {
   try {
     content = parse(readFileSync(file, 'utf8'))
   } catch (cause) {
-    throw new ConfigError(`MODEL_PRICES_FILE: cannot read ${file}: ${String(cause)}`)
+    // A YAML error goes on over several lines, to show where it is.
+    const [reason] = (cause as Error).message.split('\n')
+    throw new ConfigError(`MODEL_PRICES_FILE: cannot read ${file}: ${reason}`)
   }
   const parsed = overridesSchema.safeParse(content)
   if (!parsed.success) {
     const [issue] = parsed.error.issues
-    throw new ConfigError(`MODEL_PRICES_FILE: ${file}: ${issue?.path.join('.')}: ${issue?.message}`)
+    throw new ConfigError(
+      `MODEL_PRICES_FILE: ${file}: ${[issue?.path.join('.'), issue?.message].filter(Boolean).join(': ')}`,
+    )
   }
   return Object.entries(parsed.data).map(([model, price]) => [
     model,

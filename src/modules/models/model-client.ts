@@ -39,7 +39,7 @@ export class ModelClient {
         const detail = `${call.model} did not answer within ${this.config.settings.MODEL_TIMEOUT_MS} ms.`
         throw new AppError('model_failed', 'upstream_failed', { detail, cause: error })
       }
-      throw toAppError(call.model, error)
+      throw this.toAppError(call.model, error)
     }
   }
 
@@ -68,13 +68,20 @@ export class ModelClient {
       return { text, usage: toTokenUsage(usage), citations: [], finishReason }
     }
   }
+
+  private toAppError(model: string, error: unknown): AppError {
+    const { OPENAI_API_KEY, ANTHROPIC_API_KEY } = this.config.settings
+    const secrets = [OPENAI_API_KEY, ANTHROPIC_API_KEY].filter((secret) => secret !== undefined)
+    return new AppError('model_failed', 'upstream_failed', {
+      detail: describeProviderFailure(model, rootOf(error), secrets),
+      cause: error,
+    })
+  }
 }
 
-function toAppError(model: string, error: unknown): AppError {
+/** What went wrong in the last of the tries. */
+function rootOf(error: unknown): unknown {
   const last = RetryError.isInstance(error) ? error.lastError : error
-  const failure = APICallError.isInstance(last) ? last : NoOutputGeneratedError.isInstance(last) ? last.cause : last
-  return new AppError('model_failed', 'upstream_failed', {
-    detail: describeProviderFailure(model, failure),
-    cause: error,
-  })
+  if (APICallError.isInstance(last)) return last
+  return NoOutputGeneratedError.isInstance(last) ? last.cause : last
 }

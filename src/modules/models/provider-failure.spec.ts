@@ -20,6 +20,11 @@ describe('describeProviderFailure', () => {
     expect(describeProviderFailure('openai/x', error)).toBe(expected)
   })
 
+  it("never repeats one of the server's own keys, whatever it looks like", () => {
+    const detail = describeProviderFailure('openai/x', failure('You sent f00dfeed, f00dfeed', 400), ['f00dfeed'])
+    expect(detail).toBe('openai/x: the provider answered 400: You sent [redacted], [redacted]')
+  })
+
   it('never repeats a key, whatever the status', () => {
     expect(describeProviderFailure('openai/x', failure('bad key sk-live-1234567890 given', 400))).not.toContain(
       '1234567890',

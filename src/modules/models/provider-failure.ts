@@ -3,10 +3,12 @@ import { APICallError } from '@ai-sdk/provider'
 const MAX_DETAIL_LENGTH = 500
 /** Providers quote parts of the key that they refuse. */
 const KEY_PATTERN = /\b(?:sk|key|tok)[-_][\w*.-]{4,}/gi
+const REDACTED = '[redacted]'
 
-/** Says in one sentence why a model call failed, with no secret of the server in it. */
-export function describeProviderFailure(model: string, failure: unknown): string {
-  return `${model}: ${describe(failure)}`.replaceAll(KEY_PATTERN, '[redacted]').slice(0, MAX_DETAIL_LENGTH)
+/** Says in one sentence why a model call failed, with none of the server's `secrets` in it, nor what looks like one. */
+export function describeProviderFailure(model: string, failure: unknown, secrets: readonly string[] = []): string {
+  const known = secrets.reduce((text, secret) => text.replaceAll(secret, REDACTED), describe(failure))
+  return `${model}: ${known.replaceAll(KEY_PATTERN, REDACTED)}`.slice(0, MAX_DETAIL_LENGTH)
 }
 
 function describe(failure: unknown): string {

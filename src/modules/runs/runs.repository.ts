@@ -6,6 +6,7 @@ import type { Tx } from '#platform/database/tx.js'
 import type { RunEntity } from './run.entity.js'
 import type { RunRow, RunSummaryRow } from './run-view.js'
 import type { RunFilter } from './runs.schemas.js'
+import { toStorableJson } from './storable.js'
 
 const SUMMARY_COLUMNS = `r.id, r.agent, r.agent_version, p.slug AS project, r.status, r.task, r.model, r.error_code,
   r.error_detail, r.input_tokens, r.cached_input_tokens, r.output_tokens, r.reasoning_tokens, r.cost_usd, r.cache,
@@ -36,13 +37,13 @@ export class RunsRepository {
         run.task,
         run.context,
         run.model,
-        JSON.stringify(run.input),
+        toStorableJson(run.input),
         run.costUsd,
         run.cache,
         run.parentRunId,
         run.scheduleId,
         run.userId,
-        JSON.stringify(run.metadata),
+        toStorableJson(run.metadata),
         run.createdAt,
       ],
     })
@@ -89,8 +90,9 @@ function whereClause(scope: Scope, filter: RunFilter): { conditions: string[]; v
   add((parameter) => `p.slug = ${parameter}`, filter.project)
   add((parameter) => `r.agent = ${parameter}`, filter.agent)
   add((parameter) => `r.status = ${parameter}`, filter.status)
-  add((parameter) => `r.created_at >= ${parameter}`, filter.from)
-  add((parameter) => `r.created_at < ${parameter}`, filter.to)
+  // PostgreSQL knows no year 0 and no offset of 16 hours or more, which ISO 8601 does.
+  add((parameter) => `r.created_at >= ${parameter}`, filter.from && new Date(filter.from))
+  add((parameter) => `r.created_at < ${parameter}`, filter.to && new Date(filter.to))
   add((parameter) => `r.parent_run_id = ${parameter}`, filter.parentRunId)
   return { conditions, values }
 }

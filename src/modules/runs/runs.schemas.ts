@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { pageQueryShape, pageSchema } from '#platform/http/page.js'
 import { RUN_STATUSES } from './run-status.js'
+import { isStorable } from './storable.js'
 
 const MAX_TASK_LENGTH = 5000
 const MAX_CONTEXT_LENGTH = 100_000
@@ -14,16 +15,19 @@ const MAX_STEPS = 1000
 const MAX_TIMEOUT_SECONDS = 86_400
 const MAX_MODEL_NAME_LENGTH = 200
 
-const slug = z.string().min(1).max(64)
+const text = z
+  .string()
+  .refine(isStorable, { error: 'must not contain null characters' })
+  .overwrite((value) => value.toWellFormed())
+const slug = text.min(1).max(64)
 const usd = z.string().regex(/^\d{1,12}(\.\d{1,12})?$/, { error: 'must be a decimal string such as "0.50"' })
 
 export const startRunSchema = z
   .strictObject({
-    task: z.string().trim().min(1).max(MAX_TASK_LENGTH),
-    context: z.string().max(MAX_CONTEXT_LENGTH).optional(),
+    task: text.trim().min(1).max(MAX_TASK_LENGTH),
+    context: text.max(MAX_CONTEXT_LENGTH).optional(),
     project: slug.optional().describe('Slug of one of your projects.'),
-    model: z
-      .string()
+    model: text
       .max(MAX_MODEL_NAME_LENGTH)
       .regex(/^[^/\s]+\/\S+$/, { error: 'must look like provider/model' })
       .optional(),
@@ -45,7 +49,7 @@ export const startRunSchema = z
       .optional(),
     cache: z.enum(['use', 'refresh', 'off']).optional(),
     metadata: z
-      .record(z.string().min(1).max(MAX_METADATA_KEY_LENGTH), z.string().max(MAX_METADATA_VALUE_LENGTH))
+      .record(text.min(1).max(MAX_METADATA_KEY_LENGTH), text.max(MAX_METADATA_VALUE_LENGTH))
       .refine((pairs) => Object.keys(pairs).length <= MAX_METADATA_PAIRS, {
         error: `must have at most ${MAX_METADATA_PAIRS} pairs`,
       })

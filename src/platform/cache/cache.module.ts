@@ -2,18 +2,25 @@ import { KeyvCacheableMemory } from '@cacheable/memory'
 import { CacheModule as NestCacheModule } from '@nestjs/cache-manager'
 import { Global, Module } from '@nestjs/common'
 import { KeyvAdapter } from 'cache-manager'
-import { redisInsStore } from 'cache-manager-redis-yet'
+import type { redisInsStore } from 'cache-manager-redis-yet'
 import { Keyv } from 'keyv'
+import { PinoLogger } from 'nestjs-pino'
+import type { RedisClientType } from 'redis'
+import { AppConfig } from '../config/app-config.js'
 import { Cache } from './cache.js'
 import { RedisConnection } from './redis-connection.js'
 
 const MAX_ENTRIES_IN_PROCESS = 10_000
+const NAMESPACE = 'temponest'
 
 /** The Redis client that the store's types know is an older major of the same protocol. */
 type StoreClient = Parameters<typeof redisInsStore>[0]
 
 @Global()
-@Module({ providers: [RedisConnection], exports: [RedisConnection] })
+@Module({
+  providers: [{ provide: RedisConnection, inject: [AppConfig, PinoLogger], useFactory: RedisConnection.create }],
+  exports: [RedisConnection],
+})
 class RedisModule {}
 
 /** In-process LRU first, then Redis where there is one. */
@@ -23,17 +30,10 @@ class RedisModule {}
     RedisModule,
     NestCacheModule.registerAsync({
       inject: [RedisConnection],
-      useFactory: ({ client }: RedisConnection) => ({
+      useFactory: async ({ client }: RedisConnection) => ({
         stores: [
           new Keyv({ store: new KeyvCacheableMemory({ lruSize: MAX_ENTRIES_IN_PROCESS }) }),
-          ...(client
-            ? [
-                new Keyv({
-                  store: new KeyvAdapter(redisInsStore(client as unknown as StoreClient)),
-                  namespace: 'temponest',
-                }),
-              ]
-            : []),
+          ...(client ? [await redisTier(client)] : []),
         ],
       }),
     }),
@@ -42,3 +42,9 @@ class RedisModule {}
   exports: [Cache],
 })
 export class CacheModule {}
+
+/** The store's code is loaded only where it is used: it brings a second Redis client along. */
+async function redisTier(client: RedisClientType): Promise<Keyv> {
+  const { redisInsStore } = await import('cache-manager-redis-yet')
+  return new Keyv({ store: new KeyvAdapter(redisInsStore(client as unknown as StoreClient)), namespace: NAMESPACE })
+}

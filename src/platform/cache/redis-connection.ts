@@ -1,22 +1,23 @@
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common'
-import { PinoLogger } from 'nestjs-pino'
-import { createClient, type RedisClientType } from 'redis'
-import { AppConfig } from '../config/app-config.js'
+import type { OnApplicationShutdown } from '@nestjs/common'
+import type { PinoLogger } from 'nestjs-pino'
+import type { RedisClientType } from 'redis'
+import type { AppConfig } from '../config/app-config.js'
 
 const CONNECT_TIMEOUT_MS = 2000
 const COMMAND_TIMEOUT_MS = 1000
 const RECONNECT_MAX_MS = 2000
 
 /** The app's one Redis client; none without `REDIS_URL`. It keeps trying to reconnect and never holds a caller up. */
-@Injectable()
 export class RedisConnection implements OnApplicationShutdown {
-  readonly client: RedisClientType | undefined
+  private constructor(readonly client: RedisClientType | undefined) {}
 
-  constructor(config: AppConfig, logger: PinoLogger) {
+  /** Begins to connect, and does not wait for it. The client's code is loaded only where it is used: it is large. */
+  static async create({ settings }: AppConfig, logger: PinoLogger): Promise<RedisConnection> {
+    const url = settings.REDIS_URL
+    if (!url) return new RedisConnection(undefined)
     logger.setContext(RedisConnection.name)
-    const url = config.settings.REDIS_URL
-    if (!url) return
-    this.client = createClient({
+    const { createClient } = await import('redis')
+    const client: RedisClientType = createClient({
       url,
       // A command while disconnected fails at once; a queue of them would be answered long after anyone cares.
       disableOfflineQueue: true,
@@ -26,8 +27,9 @@ export class RedisConnection implements OnApplicationShutdown {
         reconnectStrategy: (retries: number) => Math.min(2 ** retries * 50, RECONNECT_MAX_MS),
       },
     })
-    this.client.on('error', (error) => logger.warn({ err: error, event: 'redis_error' }, 'redis_error'))
-    void this.client.connect().catch(() => undefined)
+    client.on('error', (error) => logger.warn({ err: error, event: 'redis_error' }, 'redis_error'))
+    void client.connect().catch(() => undefined)
+    return new RedisConnection(client)
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -8,7 +8,7 @@ const JWT_SECRET_BYTES = 48
 
 /** A setting that keeps the process from starting. The message is one line and names the setting. */
 export class ConfigError extends Error {
-  override readonly name = 'ConfigError'
+  override readonly name: string = 'ConfigError'
 }
 
 /** The configuration in use: every setting with its default applied, secrets filled in. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { Client } from 'pg'
-import type { AppConfig } from '../config/app-config.js'
+import { type AppConfig, ConfigError } from '../config/app-config.js'
 import { deriveAppRole, refusePrivilegedRole, type AppRole } from './app-role.js'
 import { EmbeddedCluster } from './embedded/embedded-cluster.js'
 import { Migrator } from './migrator.js'
@@ -20,8 +20,8 @@ export interface ProvisionedDatabase {
 }
 
 /** A database that cannot be used. The message is one line that names the setting to change. */
-export class DatabaseUnusableError extends Error {
-  override readonly name = 'DatabaseUnusableError'
+export class DatabaseUnusableError extends ConfigError {
+  override readonly name: string = 'DatabaseUnusableError'
 }
 
 /** Starts or reaches the database, and migrates it. Leaves nothing running when it fails. */

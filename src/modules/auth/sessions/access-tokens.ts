@@ -8,7 +8,13 @@ import { ROLES } from '#platform/http/principal.js'
 export const ACCESS_TOKEN_RULES = { algorithm: 'HS256', issuer: 'temponest', audience: 'temponest-api' } as const
 
 /** What an access token says (RFC 7519): user, tenant, session, role. */
-export const accessClaimsSchema = z.object({ sub: z.uuid(), tid: z.uuid(), sid: z.uuid(), role: z.enum(ROLES) })
+export const accessClaimsSchema = z.object({
+  sub: z.uuid(),
+  tid: z.uuid(),
+  sid: z.uuid(),
+  role: z.enum(ROLES),
+  exp: z.int(),
+})
 export type AccessClaims = z.infer<typeof accessClaimsSchema>
 
 /** Signs access tokens. */
@@ -23,7 +29,7 @@ export class AccessTokens {
     return this.config.settings.ACCESS_TOKEN_TTL_SECONDS
   }
 
-  sign(claims: AccessClaims): Promise<string> {
+  sign(claims: Omit<AccessClaims, 'exp'>): Promise<string> {
     const { algorithm, issuer, audience } = ACCESS_TOKEN_RULES
     return this.jwt.signAsync(claims, {
       secret: this.config.jwtKey as unknown as string,

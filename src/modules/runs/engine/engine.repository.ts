@@ -3,6 +3,7 @@ import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
 import type { RunInput } from '../run.entity.js'
 import type { RunOutput } from '../runs.schemas.js'
+import { toStorableJson, toStorableText } from '../storable.js'
 
 /** Who holds a run: the number grows with each claim, so a late worker's writes match nothing. */
 export interface Claim {
@@ -98,9 +99,9 @@ export class EngineRepository {
         claim.runId,
         claim.fencingNumber,
         settlement.status,
-        output && JSON.stringify(output),
+        output && toStorableJson(output),
         error?.code ?? null,
-        error?.detail ?? null,
+        error && toStorableText(error.detail),
         settlement.inputTokens,
         settlement.cachedInputTokens,
         settlement.outputTokens,

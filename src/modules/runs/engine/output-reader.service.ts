@@ -4,6 +4,8 @@ import { AppError, invalidField } from '#kernel/app-error.js'
 
 const MAX_SCHEMA_BYTES = 20_000
 const MAX_SCHEMA_DEPTH = 20
+/** Deeper values can run a check, or the database, out of stack. */
+const MAX_VALUE_DEPTH = 100
 const MAX_ERROR_LENGTH = 500
 /** Keywords that run a regular expression of the caller's over text of the model's: a way to stop the event loop. */
 const REFUSED_KEYWORDS = new Set(['pattern', 'patternProperties'])
@@ -18,11 +20,12 @@ export class OutputReader {
 
   /** @throws AppError `validation_failed` at /outputSchema when the schema cannot be used */
   checkSchema(schema: JsonSchema): void {
+    // An asynchronous check answers with a promise, which would pass for a match.
+    const refused = Object.hasOwn(schema, '$async') ? 'must not use $async' : findRefusedKeyword(schema, 0)
+    if (refused !== null) throw invalidField('/outputSchema', refused)
     if (Buffer.byteLength(JSON.stringify(schema)) > MAX_SCHEMA_BYTES) {
       throw invalidField('/outputSchema', `must be at most ${MAX_SCHEMA_BYTES} bytes`)
     }
-    const refused = findRefusedKeyword(schema, 0)
-    if (refused !== null) throw invalidField('/outputSchema', refused)
     try {
       compile(schema)
     } catch (error) {
@@ -37,8 +40,8 @@ export class OutputReader {
   readRequired(text: string, schema: JsonSchema): unknown {
     const validate = compile(schema)
     const value = parseJson(text.trim()) ?? parseJson(lastFencedBlock(text) ?? '')
-    if (value !== undefined && validate(value.json)) return value.json
-    const reason = value === undefined ? 'it is not JSON' : describeErrors(validate)
+    const reason = value === undefined ? 'it is not JSON' : findMismatch(validate, value.json)
+    if (value !== undefined && reason === null) return value.json
     throw new AppError('output_invalid', 'upstream_failed', {
       detail: `The model's answer does not match outputSchema: ${reason}`.slice(0, MAX_ERROR_LENGTH),
     })
@@ -50,7 +53,7 @@ export class OutputReader {
     if (!block) return null
     let validate = this.agentValidators.get(schema)
     if (!validate) this.agentValidators.set(schema, (validate = compile(schema)))
-    return validate(block.json) ? block.json : null
+    return findMismatch(validate, block.json) === null ? block.json : null
   }
 }
 
@@ -90,6 +93,22 @@ function parseJson(text: string): { json: unknown } | undefined {
   } catch {
     return undefined
   }
+}
+
+/** Why the value does not match; null when it does. */
+function findMismatch(validate: ValidateFunction, value: unknown): string | null {
+  if (isDeeperThan(MAX_VALUE_DEPTH, value)) return `it is nested more than ${MAX_VALUE_DEPTH} deep`
+  try {
+    return validate(value) ? null : describeErrors(validate)
+  } catch (error) {
+    // A schema that refers to itself and to nothing else never comes to an end.
+    return `it cannot be checked: ${(error as Error).message}`
+  }
+}
+
+function isDeeperThan(limit: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return limit === 0 || Object.values(value).some((inner) => isDeeperThan(limit - 1, inner))
 }
 
 function describeErrors({ errors }: ValidateFunction): string {

@@ -1,0 +1,18 @@
+/** A null character, or half of a surrogate pair as JSON escapes it; an escaped backslash is passed over. */
+const JSON_ESCAPE = /\\(?:u0000|ud[89a-f][0-9a-f]{2}|.)/g
+const REPLACEMENT = '\uFFFD'
+
+/** Whether PostgreSQL can hold the text at all: null characters are the one thing that it refuses. */
+export function isStorable(text: string): boolean {
+  return !text.includes('\0')
+}
+
+/** What a model or a provider said, with U+FFFD where PostgreSQL could not hold it: losing the answer would be worse. */
+export function toStorableText(text: string): string {
+  return text.replaceAll('\0', REPLACEMENT).toWellFormed()
+}
+
+/** JSON for a `jsonb` column, which refuses null characters and halves of surrogate pairs, in keys and values alike. */
+export function toStorableJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll(JSON_ESCAPE, (escape) => (escape.length > 2 ? '\\ufffd' : escape))
+}
