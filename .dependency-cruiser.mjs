@@ -88,7 +88,7 @@ export default {
           '^src/platform/database/',
           '^src/platform/http/principal\\.ts$',
           ROLE(`${SQL_ROLES}|schemas`),
-          '^src/modules/runs/run-(view|status)\\.ts$',
+          '^src/modules/runs/(run-view|run-status|storable)\\.ts$',
         ],
       },
     },

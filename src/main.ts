@@ -3,6 +3,9 @@ import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { AppConfig, ConfigError } from '#platform/config/app-config.js'
 
+/** Ctrl-C reaches all of the terminal's processes, and npm and `scripts/start.mjs` pass it on: one signal comes several times. */
+const SAME_SIGNAL_MS = 1000
+
 /** What the operator can mend gets one line; what he cannot, a stack trace. */
 function fail(error: unknown): never {
   const isOperators = error instanceof ConfigError
@@ -16,14 +19,18 @@ try {
   // Before the bulk of the code is loaded: the next start takes it compiled from here.
   enableCompileCache(join(config.dataDir, 'compile-cache'))
   const { bootServer } = await import('./server.js')
-  const server = await bootServer(config)
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
-      // A second signal is from somebody who does not want to wait.
-      process.once(signal, () => process.exit(130))
-      void server.drain().then(() => process.exit(0), fail)
-    })
+  const starting = bootServer(config)
+  let stoppedAt: number | undefined
+  const stop = (): void => {
+    // A second signal, and no echo of the first, is from somebody who does not want to wait.
+    if (stoppedAt !== undefined && Date.now() - stoppedAt > SAME_SIGNAL_MS) process.exit(130)
+    if (stoppedAt !== undefined) return
+    stoppedAt = Date.now()
+    // Before the server is up, too: a database that is being started must not be left behind.
+    void starting.then((server) => server.drain()).then(() => process.exit(0), fail)
   }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop)
+  await starting
 } catch (error) {
   fail(error)
 }

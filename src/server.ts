@@ -57,7 +57,8 @@ export async function createApp(options: AppOptions): Promise<NestFastifyApplica
     AppModule.forRoot(options),
     createHttpAdapter(options.config),
     // Fastify's own JSON parser is the stricter one: it refuses __proto__.
-    { bufferLogs: true, bodyParser: false, abortOnError: false },
+    // Whoever called reports what keeps the app from starting; Nest would print it, too, with a stack trace.
+    { bufferLogs: true, autoFlushLogs: false, bodyParser: false, abortOnError: false },
   )
   app.useLogger(app.get(NestLogger))
   app.flushLogs()

@@ -16,9 +16,12 @@ const NAMESPACE = 'temponest'
 /** The Redis client that the store's types know is an older major of the same protocol. */
 type StoreClient = Parameters<typeof redisInsStore>[0]
 
+const connectRedis = (config: AppConfig, logger: PinoLogger): Promise<RedisConnection> =>
+  RedisConnection.create(config, logger)
+
 @Global()
 @Module({
-  providers: [{ provide: RedisConnection, inject: [AppConfig, PinoLogger], useFactory: RedisConnection.create }],
+  providers: [{ provide: RedisConnection, inject: [AppConfig, PinoLogger], useFactory: connectRedis }],
   exports: [RedisConnection],
 })
 class RedisModule {}

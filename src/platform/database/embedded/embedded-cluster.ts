@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Client } from 'pg'
 import { pickClusterUser, type ClusterUser } from './cluster-user.js'
 import { findFreePort } from './free-port.js'
-import { findRunningPostmaster, isAlive } from './postmaster-file.js'
+import { disownDeadPostmaster, findRunningPostmaster } from './postmaster-file.js'
 
 const SUPERUSER = 'postgres'
 const DATABASE = 'temponest'
@@ -44,10 +44,14 @@ export class EmbeddedCluster {
   /** @throws Error in one line, when another process owns the directory or the server does not start. */
   static async start(options: EmbeddedClusterOptions): Promise<EmbeddedCluster> {
     const dataDirectory = join(options.directory, 'data')
-    const postmaster = (await findSettledPostmaster(dataDirectory)) ?? (await launch(dataDirectory, options))
+    const adopted = await findSettledPostmaster(dataDirectory)
+    const postmaster = adopted ?? (await launch(dataDirectory, options))
     const url = `postgres://${SUPERUSER}:${encodeURIComponent(options.password)}@127.0.0.1:${postmaster.port}/`
     const lockHolder = new Client({ connectionString: `${url}postgres`, application_name: 'temponest-owner' })
-    await lockHolder.connect()
+    await lockHolder.connect().catch(async (cause: unknown) => {
+      if (!adopted) await stopServer(dataDirectory)
+      throw cause
+    })
     // The connection ends with the server; whoever uses the database will report that, not this idle client.
     lockHolder.on('error', () => undefined)
     const { rows } = await lockHolder.query<{ locked: boolean; version: string }>(
@@ -66,12 +70,18 @@ export class EmbeddedCluster {
 
   /** Stops the server after a checkpoint ("fast" mode): every committed transaction is on disk. */
   async stop(): Promise<void> {
-    const postmaster = await findRunningPostmaster(this.dataDirectory)
+    // The lock goes with the server: let go earlier, a start at this moment would adopt what is about to stop.
+    await stopServer(this.dataDirectory)
     await this.lockHolder.end().catch(() => undefined)
-    if (!postmaster) return
-    process.kill(postmaster.pid, 'SIGINT')
-    await waitUntil(() => !isAlive(postmaster.pid), STOP_TIMEOUT_MS)
   }
+}
+
+async function stopServer(dataDirectory: string): Promise<void> {
+  const postmaster = await findRunningPostmaster(dataDirectory)
+  if (!postmaster) return
+  process.kill(postmaster.pid, 'SIGINT')
+  // Not until the process is gone: where nobody waits for orphans (we as a container's process 1, say) it stays a zombie.
+  await waitUntil(async () => (await findRunningPostmaster(dataDirectory)) === null, STOP_TIMEOUT_MS)
 }
 
 /** A server that a killed app left behind and that takes connections; waits for one that is starting or stopping. */
@@ -89,7 +99,8 @@ async function launch(dataDirectory: string, options: EmbeddedClusterOptions): P
   const binaries = await loadBinaries()
   const user = await pickClusterUser(dataDirectory)
   await mkdir(options.directory, { recursive: true })
-  if (!(await exists(dataDirectory))) await initialise(binaries, user, dataDirectory, options)
+  if (await exists(dataDirectory)) await disownDeadPostmaster(dataDirectory)
+  else await initialise(binaries, user, dataDirectory, options)
   const port = await findFreePort()
   const logFile = join(options.directory, 'postgres.log')
   await makeLogFile(logFile, user)
@@ -180,9 +191,9 @@ async function runProgram(user: ClusterUser, program: string, programArgs: reado
   if (code !== 0) throw new Error(`${program} ended with code ${code ?? 'none'}`)
 }
 
-async function waitUntil(condition: () => boolean, timeoutMs: number): Promise<void> {
+async function waitUntil(condition: () => Promise<boolean>, timeoutMs: number): Promise<void> {
   const deadline = Date.now() + timeoutMs
-  while (!condition() && Date.now() < deadline) await sleep(POLL_MS)
+  while (!(await condition()) && Date.now() < deadline) await sleep(POLL_MS)
 }
 
 async function exists(path: string): Promise<boolean> {
