@@ -9,6 +9,7 @@ import { type ProvisionedDatabase, provisionDatabase } from '#platform/database/
 import { configureApp } from '#platform/http/configure-app.js'
 import { createHttpAdapter } from '#platform/http/http-adapter.js'
 import { assertPortIsFree, listenError } from '#platform/http/port-check.js'
+import { FrameworkLogger } from '#platform/logging/framework-logger.js'
 import { createRootLogger } from '#platform/logging/root-logger.js'
 import { startBanner } from '#platform/logging/start-banner.js'
 import { AppModule } from './app.module.js'
@@ -60,7 +61,7 @@ export async function createApp(options: AppOptions): Promise<NestFastifyApplica
     // Whoever called reports what keeps the app from starting; Nest would print it, too, with a stack trace.
     { bufferLogs: true, autoFlushLogs: false, bodyParser: false, abortOnError: false },
   )
-  app.useLogger(app.get(NestLogger))
+  app.useLogger(new FrameworkLogger(app.get(NestLogger)))
   app.flushLogs()
   await configureApp(app, { logger: options.logger, version: APP_VERSION })
   return app

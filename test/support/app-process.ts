@@ -1,0 +1,165 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdtemp, realpath, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+/** The project's own Node 24, whatever runs the tests. */
+const NODE = join(ROOT, 'node_modules', 'node', 'bin', 'node')
+const READY_LIMIT_MS = 30_000
+const EXIT_LIMIT_MS = 30_000
+const POLL_MS = 10
+const TEST_SETTINGS = { PORT: '0', ARGON2_MEMORY_KIB: '8192', ARGON2_TIME_COST: '1' }
+
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A program of the built app, in a process of its own. */
+export class AppProcess {
+  stdout = ''
+  stderr = ''
+  readonly startedAt = performance.now()
+  readonly exited: Promise<Exit>
+
+  constructor(private readonly child: ChildProcess) {
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text))
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text))
+    this.exited = new Promise((resolve, reject) => {
+      child.once('error', reject)
+      child.once('close', (code, signal) => resolve({ code, signal, stdout: this.stdout, stderr: this.stderr }))
+    })
+  }
+
+  get isRunning(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null
+  }
+
+  /** Resolves with the base URL when the app says that it has started. @throws Error with its output when it does not */
+  async ready(): Promise<string> {
+    await this.until(() => this.event('server_started') !== undefined, READY_LIMIT_MS)
+    return String(this.event('server_started')?.['url'])
+  }
+
+  /** Resolves when `isMet`. @throws Error with the output when the process ends before, or takes too long */
+  async until(isMet: () => boolean, limitMs: number): Promise<void> {
+    const deadline = Date.now() + limitMs
+    while (!isMet()) {
+      if (!this.isRunning || Date.now() > deadline) {
+        throw new Error(`the app ended or took too long\n${this.stdout}\n${this.stderr}`)
+      }
+      await sleep(POLL_MS)
+    }
+  }
+
+  /** The first log line of that event. */
+  event(name: string): Record<string, unknown> | undefined {
+    const line = this.stdout.split('\n').find((text) => text.includes(`"event":"${name}"`) && text.endsWith('}'))
+    return line === undefined ? undefined : (JSON.parse(line) as Record<string, unknown>)
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.child.kill(signal)
+  }
+
+  /** Sends the signal and waits for the end. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
+    this.kill(signal)
+    return this.exit()
+  }
+
+  /** Waits for the end. @throws Error with the output when it does not come */
+  async exit(): Promise<Exit> {
+    const late = new AbortController()
+    const timeout = sleep(EXIT_LIMIT_MS, undefined, { signal: late.signal }).then(() => {
+      throw new Error(`the app did not end\n${this.stdout}\n${this.stderr}`)
+    })
+    try {
+      return await Promise.race([this.exited, timeout])
+    } finally {
+      timeout.catch(() => undefined)
+      late.abort()
+    }
+  }
+}
+
+/** A data directory of a test's own, and the processes that were started on it: all gone when it is disposed of. */
+export class AppHome implements AsyncDisposable {
+  private readonly processes: AppProcess[] = []
+
+  private constructor(readonly dataDir: string) {}
+
+  /** As `mkdtemp` makes it: only its owner may enter. */
+  static async create(): Promise<AppHome> {
+    return new AppHome(await realpath(await mkdtemp(join(tmpdir(), 'temponest-process-'))))
+  }
+
+  /** `node dist/main.js`; nothing of this process's own settings goes in. */
+  start(env: Record<string, string> = {}): AppProcess {
+    return this.run(['dist/main.js'], env)
+  }
+
+  /** Any program of the built app on this data directory. */
+  run(args: readonly string[], env: Record<string, string> = {}): AppProcess {
+    const { PATH = '', HOME = '' } = process.env
+    const child = spawn(NODE, args, {
+      cwd: ROOT,
+      env: { PATH, HOME, ...TEST_SETTINGS, DATA_DIR: this.dataDir, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const started = new AppProcess(child)
+    this.processes.push(started)
+    return started
+  }
+
+  /** The servers (not their backends) that run on the cluster of this directory. */
+  postgresPids(): number[] {
+    const cluster = join(this.dataDir, 'postgres', 'data')
+    return listProcesses()
+      .filter(({ command }) => command.includes('postgres\0') && command.includes(`-D\0${cluster}\0`))
+      .map(({ pid }) => pid)
+  }
+
+  /** The server's end takes a moment after its last word. */
+  async postgresIsGone(limitMs = 1000): Promise<boolean> {
+    const deadline = Date.now() + limitMs
+    while (this.postgresPids().length > 0) {
+      if (Date.now() > deadline) return false
+      await sleep(POLL_MS)
+    }
+    return true
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const started of this.processes) started.kill('SIGKILL')
+    await Promise.all(this.processes.map(({ exited }) => exited))
+    for (const pid of this.postgresPids()) process.kill(pid, 'SIGKILL')
+    await this.postgresIsGone(5000)
+    // Backends of a server that was killed may still write for a moment.
+    await rm(this.dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
+  }
+}
+
+/** Zombies have no command line, and are not listed. Where there is no /proc, nothing is: the tests run on Linux. */
+function listProcesses(): { pid: number; command: string }[] {
+  if (!existsSync('/proc/self/cmdline')) throw new Error('these tests need /proc')
+  return readdirSync('/proc')
+    .map(Number)
+    .filter(Number.isInteger)
+    .map((pid) => ({ pid, command: readCommand(pid) }))
+    .filter(({ command }) => command !== '')
+}
+
+function readCommand(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return ''
+  }
+}
