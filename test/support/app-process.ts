@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -12,7 +12,9 @@ const NODE = join(ROOT, 'node_modules', 'node', 'bin', 'node')
 const READY_LIMIT_MS = 30_000
 const EXIT_LIMIT_MS = 30_000
 const POLL_MS = 10
-const TEST_SETTINGS = { PORT: '0', ARGON2_MEMORY_KIB: '8192', ARGON2_TIME_COST: '1' }
+/** One for all data directories, in place of one under each: compiling takes longer than most of these tests. */
+const NODE_COMPILE_CACHE = join(ROOT, 'node_modules', '.cache', 'node-compile-cache')
+const TEST_SETTINGS = { PORT: '0', ARGON2_MEMORY_KIB: '8192', ARGON2_TIME_COST: '1', NODE_COMPILE_CACHE }
 
 export interface Exit {
   readonly code: number | null
@@ -122,7 +124,7 @@ export class AppHome implements AsyncDisposable {
   postgresPids(): number[] {
     const cluster = join(this.dataDir, 'postgres', 'data')
     return listProcesses()
-      .filter(({ command }) => command.includes('postgres\0') && command.includes(`-D\0${cluster}\0`))
+      .filter(({ command }) => command.includes(`postgres -D ${cluster} `))
       .map(({ pid }) => pid)
   }
 
@@ -146,20 +148,21 @@ export class AppHome implements AsyncDisposable {
   }
 }
 
-/** Zombies have no command line, and are not listed. Where there is no /proc, nothing is: the tests run on Linux. */
+/** Running processes with their command lines. Zombies have none in /proc, and do not count. */
 function listProcesses(): { pid: number; command: string }[] {
-  if (!existsSync('/proc/self/cmdline')) throw new Error('these tests need /proc')
-  return readdirSync('/proc')
-    .map(Number)
-    .filter(Number.isInteger)
-    .map((pid) => ({ pid, command: readCommand(pid) }))
-    .filter(({ command }) => command !== '')
+  if (!existsSync('/proc/self/cmdline')) {
+    const lines = execFileSync('ps', ['-A', '-ww', '-o', 'pid=,command='], { encoding: 'utf8' }).trim().split('\n')
+    return lines.map((line) => ({ pid: Number.parseInt(line, 10), command: line }))
+  }
+  const pids = readdirSync('/proc').map(Number).filter(Number.isInteger)
+  return pids.map((pid) => ({ pid, command: readCommand(pid) }))
 }
 
 function readCommand(pid: number): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
   } catch {
+    // It has ended since it was listed.
     return ''
   }
 }

@@ -12,7 +12,12 @@ const email = z
   .max(MAX_EMAIL_LENGTH)
   .toLowerCase()
   .pipe(z.email({ error: 'must be an e-mail address' }))
-const name = z.string().trim().min(1).max(MAX_NAME_LENGTH)
+const name = z
+  .string()
+  .trim()
+  .min(1)
+  .max(MAX_NAME_LENGTH)
+  .regex(/^\P{Cc}*$/u, { error: 'must not contain control characters' })
 
 export const registerSchema = z
   .strictObject({ email, password: newPasswordSchema, name: name.optional(), tenantName: name.optional() })

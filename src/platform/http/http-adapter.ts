@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { FastifyAdapter } from '@nestjs/platform-fastify'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -26,9 +26,14 @@ export function createHttpAdapter({ settings }: AppConfig): FastifyAdapter {
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
       void sendProblem(error, request, reply),
     clientErrorHandler: answerBrokenRequest,
+    // Node would refuse with an empty body; `refuseMissingHost` does with a problem.
+    http: { requireHostHeader: false },
   })
   const fastify = adapter.getInstance<FastifyInstance>()
   fastify.removeContentTypeParser('text/plain')
+  // RFC 9110 §10.1.1 lets a server overlook an expectation that it does not know; Node would answer with an empty 417.
+  fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response))
+  refuseMissingHost(fastify)
   refuseWrongMethods(fastify)
   return adapter
 }
@@ -36,6 +41,15 @@ export function createHttpAdapter({ settings }: AppConfig): FastifyAdapter {
 /** The client's id when it is harmless, else a new one. */
 function pickRequestId(header: string | string[] | undefined): string {
   return typeof header === 'string' && REQUEST_ID_PATTERN.test(header) ? header : newId()
+}
+
+/** RFC 9112 §3.2: an HTTP/1.1 request names its host. */
+function refuseMissingHost(fastify: FastifyInstance): void {
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (request.headers.host !== undefined || request.raw.httpVersion !== '1.1') return done()
+    const detail = 'An HTTP/1.1 request needs a Host header.'
+    void sendProblem(new AppError('validation_failed', 'invalid', { detail }), request, reply)
+  })
 }
 
 function refuseWrongMethods(fastify: FastifyInstance): void {
@@ -52,7 +66,7 @@ function refuseWrongMethods(fastify: FastifyInstance): void {
 }
 
 function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const known = toAppError(error)
+  const known = isTooLongForARoute(error) ? nothingThere(error) : toAppError(error)
   return reply
     .status(statusOf(known.kind))
     .headers({ 'Content-Type': PROBLEM_CONTENT_TYPE, 'X-Request-Id': request.id })
@@ -65,21 +79,40 @@ function answerBrokenRequest(this: FastifyInstance, error: NodeJS.ErrnoException
     socket.destroy()
     return
   }
-  const [status, detail] = BROKEN_REQUESTS[error.code ?? ''] ?? [400, 'This is not an HTTP request.']
-  const problem = {
-    ...toProblem(new AppError('validation_failed', 'invalid', { detail }), { id: newId(), path: '/' }),
-    status,
-  }
+  const { status, code, detail } = BROKEN_REQUESTS[error.code ?? ''] ?? NO_HTTP
+  const title = STATUS_CODES[status] ?? 'Bad Request'
+  const id = newId()
+  const problem = { ...toProblem(new AppError(code, 'invalid', { detail }), { id, path: '/' }), title, status }
   const body = JSON.stringify(problem)
   socket.end(
-    `HTTP/1.1 ${status} Bad Request\r\nContent-Type: ${PROBLEM_CONTENT_TYPE}\r\n` +
+    `HTTP/1.1 ${status} ${title}\r\nContent-Type: ${PROBLEM_CONTENT_TYPE}\r\nX-Request-Id: ${id}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   )
 }
 
-const BROKEN_REQUESTS: Record<string, readonly [number, string]> = {
-  HPE_HEADER_OVERFLOW: [431, 'The request headers are too large.'],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request took too long to arrive.'],
+interface BrokenRequest {
+  readonly status: number
+  readonly code: string
+  readonly detail: string
+}
+
+const NO_HTTP: BrokenRequest = { status: 400, code: 'validation_failed', detail: 'This is not an HTTP request.' }
+const BROKEN_REQUESTS: Record<string, BrokenRequest> = {
+  HPE_HEADER_OVERFLOW: { status: 431, code: 'headers_too_large', detail: 'The request headers are too large.' },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: 408,
+    code: 'request_timeout',
+    detail: 'The request took too long to arrive.',
+  },
+}
+
+/** A path with a segment longer than any name or id of ours: nothing can be there. */
+function isTooLongForARoute(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === 'FST_ERR_MAX_PARAM_LENGTH'
+}
+
+function nothingThere(cause: unknown): AppError {
+  return new AppError('not_found', 'not_found', { detail: 'There is nothing at this address.', cause })
 }
 
 function pathOf(request: FastifyRequest): string {

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process'
-import { chmod, chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { arch, platform } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client } from 'pg'
 import { pickClusterUser, type ClusterUser } from './cluster-user.js'
 import { findFreePort } from './free-port.js'
-import { disownDeadPostmaster, findRunningPostmaster } from './postmaster-file.js'
+import { disownDeadPostmaster, findRunningPostmaster, isAlive } from './postmaster-file.js'
 
 const SUPERUSER = 'postgres'
 const DATABASE = 'temponest'
@@ -44,12 +44,11 @@ export class EmbeddedCluster {
   /** @throws Error in one line, when another process owns the directory or the server does not start. */
   static async start(options: EmbeddedClusterOptions): Promise<EmbeddedCluster> {
     const dataDirectory = join(options.directory, 'data')
-    const adopted = await findSettledPostmaster(dataDirectory)
-    const postmaster = adopted ?? (await launch(dataDirectory, options))
+    const postmaster = await reachServer(dataDirectory, options)
     const url = `postgres://${SUPERUSER}:${encodeURIComponent(options.password)}@127.0.0.1:${postmaster.port}/`
     const lockHolder = new Client({ connectionString: `${url}postgres`, application_name: 'temponest-owner' })
     await lockHolder.connect().catch(async (cause: unknown) => {
-      if (!adopted) await stopServer(dataDirectory)
+      if (!postmaster.isAdopted) await stopServer(dataDirectory)
       throw cause
     })
     // The connection ends with the server; whoever uses the database will report that, not this idle client.
@@ -76,6 +75,25 @@ export class EmbeddedCluster {
   }
 }
 
+interface ReachedServer {
+  readonly port: number
+  /** Whether somebody else had started it. */
+  readonly isAdopted: boolean
+}
+
+async function reachServer(dataDirectory: string, options: EmbeddedClusterOptions): Promise<ReachedServer> {
+  const running = await findSettledPostmaster(dataDirectory)
+  if (running) return { port: running.port, isAdopted: true }
+  try {
+    return { port: await launch(dataDirectory, options), isAdopted: false }
+  } catch (cause) {
+    // Of two that start at once PostgreSQL lets one; the other finds the directory taken when it asks for the lock.
+    const other = await findSettledPostmaster(dataDirectory)
+    if (!other) throw cause
+    return { port: other.port, isAdopted: true }
+  }
+}
+
 async function stopServer(dataDirectory: string): Promise<void> {
   const postmaster = await findRunningPostmaster(dataDirectory)
   if (!postmaster) return
@@ -95,7 +113,8 @@ async function findSettledPostmaster(dataDirectory: string): Promise<{ port: num
   throw new Error(`the PostgreSQL in ${dataDirectory} neither starts nor stops: see its log beside that folder`)
 }
 
-async function launch(dataDirectory: string, options: EmbeddedClusterOptions): Promise<{ port: number }> {
+/** Starts a server, on a new cluster where there is none. @returns its port */
+async function launch(dataDirectory: string, options: EmbeddedClusterOptions): Promise<number> {
   const binaries = await loadBinaries()
   const user = await pickClusterUser(dataDirectory)
   await mkdir(options.directory, { recursive: true })
@@ -123,7 +142,7 @@ async function launch(dataDirectory: string, options: EmbeddedClusterOptions): P
     const lastLine = (await readFile(logFile, 'utf8').catch(() => '')).trim().split('\n').at(-1)
     throw new Error(`the embedded PostgreSQL did not start: ${lastLine ?? ''} (log: ${logFile})`, { cause })
   })
-  return { port }
+  return port
 }
 
 async function initialise(
@@ -133,10 +152,10 @@ async function initialise(
   options: EmbeddedClusterOptions,
 ): Promise<void> {
   // Made beside its place and moved there when whole: a process that dies in initdb leaves nothing half-made behind.
-  const draft = `${dataDirectory}.new`
-  await rm(draft, { recursive: true, force: true })
+  const draft = `${dataDirectory}.new-${process.pid}`
+  await removeDeadDrafts(options.directory)
   await mkdir(draft, { mode: 0o700 })
-  const passwordFile = join(options.directory, 'initdb-password')
+  const passwordFile = join(options.directory, `initdb-password-${process.pid}`)
   await writeFile(passwordFile, options.password, { mode: 0o600 })
   if (user.owner) {
     await chown(draft, user.owner.uid, user.owner.gid)
@@ -156,9 +175,21 @@ async function initialise(
       '--locale=C',
       '--data-checksums',
     ])
-    await rename(draft, dataDirectory)
+    // Of two that start at once the first to be ready wins; the other uses what is there.
+    await rename(draft, dataDirectory).catch(async (cause: unknown) => {
+      if (!(await exists(dataDirectory))) throw cause
+    })
   } finally {
     await rm(passwordFile, { force: true })
+    await rm(draft, { recursive: true, force: true })
+  }
+}
+
+/** What is left of processes that died in `initdb`. A container gives each of them the same number. */
+async function removeDeadDrafts(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const pid = Number(/^data\.new-(\d+)$/.exec(name)?.[1])
+    if (pid === process.pid || (pid > 0 && !isAlive(pid))) await rm(join(directory, name), { recursive: true })
   }
 }
 

@@ -51,7 +51,7 @@ async function servesFrom(dataDirectory: string, pid: number): Promise<boolean> 
   )
 }
 
-function isAlive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true
