@@ -9,7 +9,7 @@ import { PASSWORD, TestUser } from '../support/test-user.js'
 
 const POSTGRES_PORT = 5432
 const STATEMENT_TIMEOUT_MS = 1000
-const RECOVERY_MS = 5000
+const RECOVERY_MS = 4000
 
 let database: TestDatabase
 let proxy: TcpProxy

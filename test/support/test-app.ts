@@ -5,13 +5,15 @@ import { pino } from 'pino'
 import { AppConfig } from '#platform/config/app-config.js'
 import { provisionDatabase } from '#platform/database/provision.js'
 import { createApp } from '../../src/server.js'
-import { createTestDatabase, type TestDatabase } from './test-database.js'
+import { createTestDatabase, type TestDatabase, withClient } from './test-database.js'
+
+export const TEST_JWT_SECRET = 'a secret for tests that has more than 32 characters'
 
 /** Weak, so that tests do not spend their time on hashing; the strength is a setting, not code. */
 const TEST_ENVIRONMENT = {
   NODE_ENV: 'test',
   LOG_LEVEL: 'silent',
-  JWT_SECRET: 'a secret for tests that has more than 32 characters',
+  JWT_SECRET: TEST_JWT_SECRET,
   ARGON2_MEMORY_KIB: '8192',
   ARGON2_TIME_COST: '1',
   SHUTDOWN_GRACE_MS: '5000',
@@ -44,6 +46,11 @@ export class TestApp implements AsyncDisposable {
 
   inject(options: InjectOptions): Promise<LightMyRequestResponse> {
     return this.nest.inject(options)
+  }
+
+  /** Asks the database as its superuser, past row-level security. */
+  async sql(text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
+    return withClient(this.database.url, async (client) => (await client.query(text, values)).rows)
   }
 
   /** Listens on a free port. @returns the base URL */

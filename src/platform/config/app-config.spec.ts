@@ -65,7 +65,7 @@ describe('.env.example', () => {
   })
 
   it('names every setting once', () => {
-    const names = [...file.matchAll(/^([A-Z0-9_]+)=/gm)].map(([, name]) => name)
+    const names = [...file.matchAll(/^([A-Z0-9_]+)=/gm)].map(([, name]) => String(name))
     expect(names.sort()).toEqual(Object.keys(settingsSchema.shape).sort())
   })
 

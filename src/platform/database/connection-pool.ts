@@ -1,4 +1,4 @@
-import type { Pool, PoolClient, QueryResult } from 'pg'
+import type { ClientBase, Pool, PoolClient, QueryResult } from 'pg'
 import { DataSource, getMetadataArgsStorage } from 'typeorm'
 import { AppError } from '#kernel/app-error.js'
 import { SET_SCOPE, scopeValues, type Scope } from './scope.js'
@@ -11,7 +11,10 @@ export interface ConnectionPoolOptions {
   readonly name: string
   readonly size: number
   readonly connectTimeoutMs: number
+  /** After which the server stops a statement. */
   readonly statementTimeoutMs: number
+  /** After which we stop waiting for the server, in case the network swallowed the answer. */
+  readonly answerTimeoutMs: number
 }
 
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
@@ -20,7 +23,8 @@ const KEEP_ALIVE_DELAY_MS = 10_000
 /** SQLSTATE classes and codes that mean "the database is not there just now": connection trouble, shutdown, too many clients. */
 const UNAVAILABLE_SQLSTATE = /^(08|57P0|53300)/
 const UNAVAILABLE_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH'])
-const UNAVAILABLE_MESSAGE = /timeout exceeded when trying to connect|Connection terminated/
+const UNAVAILABLE_MESSAGE =
+  /timeout exceeded when trying to connect|Connection terminated|is not queryable|Query read timeout/
 
 /** A pool of connections as one role for one kind of work, every use of which is a transaction in a named scope. */
 export class ConnectionPool {
@@ -37,6 +41,8 @@ export class ConnectionPool {
         pipeline: true,
         connectionTimeoutMillis: options.connectTimeoutMs,
         statement_timeout: options.statementTimeoutMs,
+        query_timeout: options.answerTimeoutMs,
+        onConnect: surviveLoss,
         idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
         maxLifetimeSeconds: CONNECTION_MAX_LIFETIME_SECONDS,
         keepAlive: true,
@@ -64,18 +70,20 @@ export class ConnectionPool {
   /** Runs `work` in one transaction; commits when it resolves, rolls back when it throws. */
   async transaction<T>(scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T> {
     const client = await this.connect()
+    const tx = new Tx(client, this.dataSource)
     let broken: Error | undefined
     try {
       // Both on the wire at once; neither result is needed before the work begins.
       const opened = Promise.all([client.query('BEGIN'), client.query({ ...SET_SCOPE, values: scopeValues(scope) })])
-      const tx = new Tx(client, this.dataSource)
       const [result] = await Promise.all([work(tx), opened])
+      tx.close()
       const { command } = await client.query('COMMIT')
       // PostgreSQL answers COMMIT of a failed transaction with ROLLBACK: somebody caught an error that he should not have.
       if (command !== 'COMMIT') throw new Error('the transaction had failed and was rolled back')
       tx.committed()
       return result
     } catch (error) {
+      tx.close()
       broken = await rollback(client)
       throw toAppError(error)
     } finally {
@@ -109,6 +117,11 @@ export class ConnectionPool {
       throw toAppError(error)
     })
   }
+}
+
+/** A connection that breaks while in use fails its statements; unheard, its `error` event would end the process as well. */
+function surviveLoss(client: ClientBase): void {
+  client.on('error', () => undefined)
 }
 
 /** An error for `release` when the connection cannot even roll back, so that the pool drops it. */

@@ -9,6 +9,8 @@ export const DATABASE_APP_URL = Symbol('DATABASE_APP_URL')
 
 const PROBE_POOL_SIZE = 1
 const PROBE_TIMEOUT_MS = 1000
+/** How much longer than the server we wait for a statement: its refusal tells more than our silence. */
+const ANSWER_GRACE_MS = 1000
 
 /** The database, in three pools: a flood of requests starves neither background work nor the probes, nor they it. */
 @Injectable()
@@ -22,7 +24,8 @@ export class Database implements OnModuleInit, OnApplicationShutdown {
   constructor(@Inject(DATABASE_APP_URL) url: string, { settings }: AppConfig) {
     const connectTimeoutMs = settings.DATABASE_CONNECT_TIMEOUT_MS
     const statementTimeoutMs = settings.DATABASE_STATEMENT_TIMEOUT_MS
-    const shared = { url, connectTimeoutMs, statementTimeoutMs }
+    const answerTimeoutMs = statementTimeoutMs + ANSWER_GRACE_MS
+    const shared = { url, connectTimeoutMs, statementTimeoutMs, answerTimeoutMs }
     this.requests = new ConnectionPool({ ...shared, name: 'requests', size: settings.DATABASE_POOL_SIZE })
     this.workers = new ConnectionPool({ ...shared, name: 'workers', size: settings.DATABASE_WORKER_POOL_SIZE })
     this.probes = new ConnectionPool({
@@ -31,6 +34,7 @@ export class Database implements OnModuleInit, OnApplicationShutdown {
       size: PROBE_POOL_SIZE,
       connectTimeoutMs: PROBE_TIMEOUT_MS,
       statementTimeoutMs: PROBE_TIMEOUT_MS,
+      answerTimeoutMs: PROBE_TIMEOUT_MS,
     })
   }
 

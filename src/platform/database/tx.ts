@@ -12,9 +12,10 @@ export interface Statement {
 export class Tx {
   private manager: EntityManager | undefined
   private readonly commitHooks: (() => void)[] = []
+  private isOver = false
 
   constructor(
-    private readonly client: PoolClient,
+    private readonly connection: PoolClient,
     private readonly dataSource: DataSource,
   ) {}
 
@@ -22,7 +23,7 @@ export class Tx {
   get entities(): EntityManager {
     if (!this.manager) {
       const runner = this.dataSource.createQueryRunner()
-      runner.connect = async () => this.client
+      runner.connect = async () => this.client()
       this.manager = this.dataSource.createEntityManager(runner)
     }
     return this.manager
@@ -33,6 +34,11 @@ export class Tx {
     this.commitHooks.push(hook)
   }
 
+  /** For the pool, before it sends COMMIT or ROLLBACK. */
+  close(): void {
+    this.isOver = true
+  }
+
   /** For the pool, when COMMIT has succeeded. */
   committed(): void {
     for (const hook of this.commitHooks) hook()
@@ -40,12 +46,21 @@ export class Tx {
 
   /** Runs one statement and gives its rows. */
   async query<Row extends QueryResultRow>(statement: Statement): Promise<Row[]> {
-    return (await this.client.query<Row>(toConfig(statement))).rows
+    return (await this.client().query<Row>(toConfig(statement))).rows
   }
 
   /** Runs one statement and gives the number of rows that it changed. */
   async execute(statement: Statement): Promise<number> {
-    return (await this.client.query(toConfig(statement))).rowCount ?? 0
+    return (await this.client().query(toConfig(statement))).rowCount ?? 0
+  }
+
+  /**
+   * A branch of a `Promise.all` can live on after another has failed and the transaction has ended with it. What it says
+   * then would be said in the transaction of whoever has the connection next, in another tenant's scope.
+   */
+  private client(): PoolClient {
+    if (this.isOver) throw new Error('this transaction is over')
+    return this.connection
   }
 }
 
