@@ -8,6 +8,7 @@ import { APP_VERSION } from '#platform/config/app-version.js'
 import { type ProvisionedDatabase, provisionDatabase } from '#platform/database/provision.js'
 import { configureApp } from '#platform/http/configure-app.js'
 import { createHttpAdapter } from '#platform/http/http-adapter.js'
+import { closeIdleConnectionsOnStop } from '#platform/http/idle-connections.js'
 import { assertPortIsFree, listenError } from '#platform/http/port-check.js'
 import { FrameworkLogger } from '#platform/logging/framework-logger.js'
 import { createRootLogger } from '#platform/logging/root-logger.js'
@@ -63,6 +64,7 @@ export async function createApp(options: AppOptions): Promise<NestFastifyApplica
   )
   app.useLogger(new FrameworkLogger(app.get(NestLogger)))
   app.flushLogs()
+  closeIdleConnectionsOnStop(app.getHttpAdapter().getInstance())
   await configureApp(app, { logger: options.logger, version: APP_VERSION })
   return app
 }

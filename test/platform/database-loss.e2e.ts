@@ -129,9 +129,9 @@ describe('a statement that takes too long', () => {
   it('is stopped by the server after the statement timeout, and its connection goes on serving', async () => {
     const { requests } = app.nest.get(Database)
     const begun = performance.now()
-    await expect(
-      requests.transaction({}, (tx) => tx.query({ text: 'SELECT pg_sleep(30)' })),
-    ).rejects.toMatchObject({ code: '57014' })
+    await expect(requests.transaction({}, (tx) => tx.query({ text: 'SELECT pg_sleep(30)' }))).rejects.toMatchObject({
+      code: '57014',
+    })
     expect(performance.now() - begun).toBeLessThan(STATEMENT_TIMEOUT_MS + 1000)
   })
 })

@@ -137,9 +137,12 @@ describe('a query that cannot be taken', () => {
 })
 
 describe('an address that leads nowhere', () => {
-  it.each(['/', '/v1', '/v2/agents', '/v1/runs/a/b', '/favicon.ico', '/v1//runs', '/.env'])('is 404: %s', async (url) => {
-    expectProblem(await app.inject({ url }), { status: 404, code: 'not_found', instance: url })
-  })
+  it.each(['/', '/v1', '/v2/agents', '/v1/runs/a/b', '/favicon.ico', '/v1//runs', '/.env'])(
+    'is 404: %s',
+    async (url) => {
+      expectProblem(await app.inject({ url }), { status: 404, code: 'not_found', instance: url })
+    },
+  )
 
   it('leaves the query out of the instance', async () => {
     expectProblem(await app.inject({ url: '/nowhere?token=secret' }), {

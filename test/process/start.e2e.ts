@@ -19,7 +19,8 @@ afterEach(() => home[Symbol.asyncDispose]())
 describe('the first start', () => {
   it('says where it listens and what it uses, and the three lines that it offers work as they stand', async () => {
     expect((await stat(home.dataDir)).mode & 0o777).toBe(0o700)
-    const app = home.start()
+    // Just as a newcomer has it: with a compile cache of its own, too.
+    const app = home.start({ NODE_COMPILE_CACHE: '' })
     const url = await app.ready()
     await app.until(() => app.stdout.includes('curl -s') && app.stdout.includes('/v1/runs/$RUN'), 1000)
     expect(app.stdout).toMatch(new RegExp(String.raw`^TempoNest \d+\.\d+\.\d+ listens on ${url}$`, 'm'))

@@ -46,10 +46,7 @@ function parse(text: string): RawAnswer {
   const [, status, reason = ''] = /^HTTP\/1\.1 (\d{3}) (.*)$/.exec(statusLine) ?? []
   if (!status) throw new Error(`not an HTTP answer: ${JSON.stringify(text)}`)
   const headers = Object.fromEntries(
-    lines.map((line) => [
-      line.slice(0, line.indexOf(':')).toLowerCase(),
-      line.slice(line.indexOf(':') + 1).trim(),
-    ]),
+    lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
   )
   return { status: Number(status), reason, headers, body: text.slice(end + 4) }
 }

@@ -1,5 +1,11 @@
-import { Injectable, type OnModuleDestroy } from '@nestjs/common'
-import { HealthCheckService, HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus'
+import { Injectable, type OnModuleDestroy, ServiceUnavailableException } from '@nestjs/common'
+import {
+  type HealthCheckResult,
+  HealthCheckService,
+  type HealthIndicatorFunction,
+  type HealthIndicatorResult,
+  HealthIndicatorService,
+} from '@nestjs/terminus'
 import { AppError } from '#kernel/app-error.js'
 import { ModelRegistry } from '#modules/models'
 import { Cache } from '#platform/cache/cache.js'
@@ -36,7 +42,7 @@ export class HealthService implements OnModuleDestroy {
 
   /** @throws AppError `unavailable` when the database is down; a cache that is down only degrades */
   async describe(version: string): Promise<Health> {
-    const { details } = await this.health.check([
+    const details = await this.checkAll([
       () => this.check('database', () => this.database.probe()),
       () => this.check('cache', () => this.pingRedis(), { tier: this.redis.client ? 'redis' : 'in-process' }),
       () => this.indicators.check('model').up({ default: this.models.defaultModel }),
@@ -45,6 +51,16 @@ export class HealthService implements OnModuleDestroy {
     const isWhole = Object.values(details).every(({ status }) => status === 'up')
     const uptimeSeconds = Math.floor(process.uptime())
     return { status: isWhole ? 'ok' : 'degraded', version, uptimeSeconds, checks: details as Health['checks'] }
+  }
+
+  /** Terminus throws when anything is down; what that means depends on what it is. */
+  private async checkAll(checks: HealthIndicatorFunction[]): Promise<HealthIndicatorResult> {
+    try {
+      return (await this.health.check(checks)).details
+    } catch (error) {
+      if (!(error instanceof ServiceUnavailableException)) throw error
+      return (error.getResponse() as HealthCheckResult).details
+    }
   }
 
   /** Asked at most every ten seconds, however often the endpoint is called. A result, never a rejection. */

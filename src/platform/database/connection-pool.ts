@@ -133,10 +133,10 @@ async function rollback(client: PoolClient): Promise<Error | undefined> {
 }
 
 function toAppError(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof AppError) return error
-  const code = (error as { code?: string }).code ?? ''
+  if (typeof error !== 'object' || error === null || error instanceof AppError) return error
+  const { code = '', message = '' } = error as { code?: string; message?: string }
   const unavailable =
-    UNAVAILABLE_CODES.has(code) || UNAVAILABLE_SQLSTATE.test(code) || UNAVAILABLE_MESSAGE.test(error.message)
+    UNAVAILABLE_CODES.has(code) || UNAVAILABLE_SQLSTATE.test(code) || UNAVAILABLE_MESSAGE.test(message)
   if (!unavailable) return error
   return new AppError('unavailable', 'unavailable', {
     detail: 'The database is not available.',

@@ -1,12 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type BeforeApplicationShutdown, Injectable, type OnModuleInit } from '@nestjs/common'
 import { Notifications } from '#platform/database/notifications.js'
 import type { Tx } from '#platform/database/tx.js'
-import { HANDOVER_AFTER_MS } from './run-handover.js'
 import { RunWatch } from './run-watch.js'
 
 const CHANNEL = 'runs_finished'
-const POLL_MS = 20
 
 /** Requests that wait for a run to end, on this replica, whichever replica ends it. */
 @Injectable()
@@ -20,11 +17,9 @@ export class RunWaiters implements OnModuleInit, BeforeApplicationShutdown {
     await this.notifications.listen(CHANNEL, (runId) => (runId === null ? this.wakeAll() : this.wake(runId)))
   }
 
-  /** Runs that are about to end may, as the worker has it; then nobody may wait for longer. */
-  async beforeApplicationShutdown(): Promise<void> {
+  /** After the worker, which stands on this: runs that were about to end have. Nobody may wait for longer. */
+  beforeApplicationShutdown(): void {
     this.closed = true
-    const deadline = Date.now() + HANDOVER_AFTER_MS
-    while (this.watches.size > 0 && Date.now() < deadline) await sleep(POLL_MS)
     for (const group of this.watches.values()) for (const watch of group) watch.end()
   }
 

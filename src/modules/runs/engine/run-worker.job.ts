@@ -6,13 +6,14 @@ import { AppConfig } from '#platform/config/app-config.js'
 import { JobQueue } from '#platform/jobs/job-queue.js'
 import type { ClaimedRun } from './engine.repository.js'
 import { type Execution, RunExecutor } from './run-executor.service.js'
-import { HANDOVER_AFTER_MS } from './run-handover.js'
 import { type Lease, LeaseEnded, RunLeases } from './run-leases.service.js'
 import { RunSettler } from './run-settler.service.js'
 import { RUNS_QUEUE, type RunWakeUp } from './run-wake-up.js'
 import { Slots } from './slots.js'
 
 const BATCH_SIZE = 16
+/** At shutdown, runs that are about to end may; the rest is handed over, well within two seconds. */
+const HANDOVER_AFTER_MS = 1000
 const HANDOVER_LIMIT_MS = 3000
 const POLL_MS = 20
 const MS_PER_SECOND = 1000
