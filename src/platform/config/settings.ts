@@ -90,7 +90,7 @@ export const settingsSchema = z.object({
   DATABASE_WORKER_POOL_SIZE: setting(
     integer(2, 200).default(8),
     'Database',
-    'Connections for background work, jobs included.',
+    'Connections for background work; the job queue has three of its own.',
   ),
   DATABASE_CONNECT_TIMEOUT_MS: setting(
     integer(100, 60_000).default(5000),

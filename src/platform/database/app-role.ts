@@ -1,7 +1,11 @@
 import { hkdfSync } from 'node:crypto'
+import { scramVerifier } from './scram-verifier.js'
 import type { Client } from 'pg'
 
 const PASSWORD_BYTES = 32
+const SUFFIX = '_app'
+/** PostgreSQL cuts longer identifiers off. */
+const MAX_IDENTIFIER_LENGTH = 63
 
 /** The login role that serves requests: it owns nothing and row-level security binds it. */
 export interface AppRole {
@@ -15,7 +19,8 @@ export interface AppRole {
  */
 export function deriveAppRole(database: string, secret: string): AppRole {
   const password = hkdfSync('sha256', secret, 'temponest', `database role of ${database}`, PASSWORD_BYTES)
-  return { name: `${database}_app`, password: Buffer.from(password).toString('base64url') }
+  const name = database.slice(0, MAX_IDENTIFIER_LENGTH - SUFFIX.length) + SUFFIX
+  return { name, password: Buffer.from(password).toString('base64url') }
 }
 
 /** Makes the role, or brings it to what it should be. Runs under the migrator's lock, as the owner. */
@@ -23,7 +28,8 @@ export async function ensureAppRole(owner: Client, role: AppRole): Promise<void>
   const name = owner.escapeIdentifier(role.name)
   const { rowCount } = await owner.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [role.name])
   if (rowCount === 0) await owner.query(`CREATE ROLE ${name} NOLOGIN`)
-  await owner.query(`ALTER ROLE ${name} LOGIN NOINHERIT PASSWORD ${owner.escapeLiteral(role.password)}`)
+  // The verifier, not the password: statements like this one are what servers log.
+  await owner.query(`ALTER ROLE ${name} LOGIN NOINHERIT PASSWORD ${owner.escapeLiteral(scramVerifier(role.password))}`)
 }
 
 /** @throws Error when the role could step around row-level security. */

@@ -1,11 +1,13 @@
 import { join } from 'node:path'
 import { Client } from 'pg'
-import { type AppConfig, ConfigError } from '../config/app-config.js'
+import type { AppConfig } from '../config/app-config.js'
+import { ConfigError } from '../config/config-error.js'
 import { deriveAppRole, refusePrivilegedRole, type AppRole } from './app-role.js'
 import { EmbeddedCluster } from './embedded/embedded-cluster.js'
 import { Migrator } from './migrator.js'
 
 const PASSWORD_BYTES = 24
+const CONNECT_TIMEOUT_MS = 5000
 /** PostgreSQL 15 brought `security_invoker` views, which the tenancy stands on. */
 const MIN_SERVER_VERSION = 150_000
 
@@ -28,7 +30,10 @@ export class DatabaseUnusableError extends ConfigError {
 export async function provisionDatabase(config: AppConfig): Promise<ProvisionedDatabase> {
   const target = await openOwnerTarget(config)
   try {
+    // An operator's role has to be there before it is granted to; ours comes with the migrations.
+    if (!target.manageAppRole) await checkAppRole(target)
     await migrate(target)
+    await checkAppRole(target)
     return { appUrl: target.appUrl, description: target.description, close: async () => target[Symbol.asyncDispose]() }
   } catch (error) {
     await target[Symbol.asyncDispose]()
@@ -87,19 +92,26 @@ async function migrate(target: Target): Promise<void> {
   } catch (cause) {
     throw new DatabaseUnusableError(`DATABASE_URL: migration failed: ${messageOf(cause)}`, { cause })
   }
-  const client = new Client({ connectionString: target.appUrl })
+}
+
+/** The role that serves must be able to sign in, and unable to step around row-level security. */
+async function checkAppRole({ appUrl, appRole, manageAppRole }: Target): Promise<void> {
+  const client = new Client({ connectionString: appUrl, connectionTimeoutMillis: CONNECT_TIMEOUT_MS })
   try {
     await client.connect()
     await refusePrivilegedRole(client)
   } catch (cause) {
-    throw new DatabaseUnusableError(`DATABASE_APP_URL: ${messageOf(cause)}`, { cause })
+    const setting = manageAppRole ? 'DATABASE_URL' : 'DATABASE_APP_URL'
+    throw new DatabaseUnusableError(`${setting}: cannot serve as the role ${appRole.name}: ${messageOf(cause)}`, {
+      cause,
+    })
   } finally {
     await client.end().catch(() => undefined)
   }
 }
 
 async function checkServer(ownerUrl: string): Promise<void> {
-  const client = new Client({ connectionString: ownerUrl, connectionTimeoutMillis: 5000 })
+  const client = new Client({ connectionString: ownerUrl, connectionTimeoutMillis: CONNECT_TIMEOUT_MS })
   try {
     await client.connect()
     const { rows } = await client.query<{ version: number; name: string }>(

@@ -1,5 +1,5 @@
 import { createServer } from 'node:net'
-import { ConfigError } from '../config/app-config.js'
+import { ConfigError } from '../config/config-error.js'
 
 /**
  * Finds out early whether the address can be listened on, before a database is started for nothing.

@@ -48,10 +48,6 @@ export class RunLeases implements OnApplicationBootstrap {
     this.timer = setInterval(() => void this.renewAll(), this.leaseMs / RENEWALS_PER_LEASE)
   }
 
-  get count(): number {
-    return this.held.size
-  }
-
   /** Null when the run is not to be had. */
   async claim({ tenantId, runId }: RunWakeUp): Promise<Lease | null> {
     const claim = { tenantId, runId, leaseMs: this.leaseMs, now: this.clock.now() }

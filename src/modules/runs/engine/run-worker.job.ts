@@ -108,7 +108,8 @@ export class RunWorker implements OnModuleInit, BeforeApplicationShutdown {
   }
 
   private remainingMs({ startedAt, input }: ClaimedRun): number {
-    const limitMs = (input.limits?.timeoutSeconds ?? this.config.settings.RUN_TIMEOUT_SECONDS) * MS_PER_SECOND
+    const { RUN_TIMEOUT_SECONDS } = this.config.settings
+    const limitMs = Math.min(input.limits?.timeoutSeconds ?? Infinity, RUN_TIMEOUT_SECONDS) * MS_PER_SECOND
     return Math.max(0, startedAt.getTime() + limitMs - Date.now())
   }
 

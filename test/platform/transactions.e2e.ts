@@ -1,0 +1,229 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import type { Pool } from 'pg'
+import { newId } from '#kernel/ids.js'
+import { ConnectionPool } from '#platform/database/connection-pool.js'
+import { DATABASE_APP_URL } from '#platform/database/database.js'
+import type { Tx } from '#platform/database/tx.js'
+import { ProjectEntity } from '../../src/modules/projects/project.entity.js'
+import { TestApp } from '../support/test-app.js'
+import { TestUser } from '../support/test-user.js'
+
+const SETTINGS = ['app.current_tenant', 'app.current_user', 'app.sign_in_email', 'app.purpose']
+const TIMEOUT_MS = 5000
+
+let app: TestApp
+let mine: TestUser
+let theirs: TestUser
+/** Of one connection: whatever is left on it meets whoever comes next. */
+let pool: ConnectionPool
+
+beforeAll(async () => {
+  app = await TestApp.start()
+  mine = await TestUser.register(app)
+  theirs = await TestUser.register(app)
+})
+beforeEach(async () => {
+  pool = new ConnectionPool({
+    url: app.nest.get(DATABASE_APP_URL),
+    name: 'test',
+    size: 1,
+    connectTimeoutMs: TIMEOUT_MS,
+    statementTimeoutMs: TIMEOUT_MS,
+    answerTimeoutMs: TIMEOUT_MS,
+  })
+  await pool.open()
+})
+afterEach(async () => pool.close())
+afterAll(async () => app[Symbol.asyncDispose]())
+
+function addProject(tx: Tx, slug: string, tenantId = mine.tenantId): Promise<number> {
+  return tx.execute({
+    name: 'test_add_project',
+    text: `INSERT INTO projects (tenant_id, id, slug, name, created_at, updated_at) VALUES ($1, $2, $3, $3, now(), now())`,
+    values: [tenantId, newId(), slug],
+  })
+}
+
+async function countProjects(slug: string): Promise<unknown> {
+  return (await app.sql('SELECT count(*)::int AS count FROM projects WHERE slug = $1', [slug]))[0]?.['count']
+}
+
+/** The settings of the pool's connection as they are between two uses of it. A scoped read would set them itself. */
+async function readLeftovers(): Promise<string[]> {
+  const client = await (pool as unknown as { pool: Pool }).pool.connect()
+  try {
+    const columns = SETTINGS.map((name, index) => `current_setting('${name}', true) AS s${index}`)
+    const { rows } = await client.query<Record<string, string | null>>(`SELECT ${columns.join(', ')}`)
+    return Object.values(rows[0] ?? {}).filter((value) => value !== null && value !== '') as string[]
+  } finally {
+    client.release()
+  }
+}
+
+async function connectionId(): Promise<unknown> {
+  return (await pool.read<{ pid: number }>({}, { text: 'SELECT pg_backend_pid() AS pid' }))[0]?.pid
+}
+
+describe('a transaction', () => {
+  it('keeps what it wrote, and tells its hooks once it has', async () => {
+    const seen: string[] = []
+    await pool.transaction({ tenantId: mine.tenantId }, async (tx) => {
+      tx.afterCommit(() => seen.push('committed'))
+      await addProject(tx, 'kept')
+      seen.push('written')
+    })
+    expect(seen).toEqual(['written', 'committed'])
+    expect(await countProjects('kept')).toBe(1)
+  })
+
+  it('keeps nothing when the work throws after it wrote, and gives the connection back', async () => {
+    const before = await connectionId()
+    const hooked: string[] = []
+    const failing = pool.transaction({ tenantId: mine.tenantId }, async (tx) => {
+      tx.afterCommit(() => hooked.push('committed'))
+      await addProject(tx, 'thrown-away')
+      throw new Error('changed my mind')
+    })
+    await expect(failing).rejects.toThrow('changed my mind')
+    expect(hooked).toEqual([])
+    expect(await countProjects('thrown-away')).toBe(0)
+    expect(await connectionId()).toBe(before)
+  })
+
+  it('fails as a whole when one statement failed and nobody minded', async () => {
+    const hooked: string[] = []
+    const swallowing = pool.transaction({ tenantId: mine.tenantId }, async (tx) => {
+      tx.afterCommit(() => hooked.push('committed'))
+      await addProject(tx, 'swallowed')
+      await tx.query({ text: 'SELECT 1 / 0' }).catch(() => undefined)
+      return 'fine'
+    })
+    await expect(swallowing).rejects.toThrow('the transaction had failed and was rolled back')
+    expect(hooked).toEqual([])
+    expect(await countProjects('swallowed')).toBe(0)
+  })
+
+  it('has one scope for plain SQL and for TypeORM', async () => {
+    await pool.transaction({ tenantId: theirs.tenantId }, (tx) => addProject(tx, 'theirs', theirs.tenantId))
+    const seen = await pool.transaction({ tenantId: mine.tenantId }, async (tx) => ({
+      entities: await tx.entities.findBy(ProjectEntity, {}),
+      rows: await tx.query<{ tenant_id: string }>({ text: 'SELECT tenant_id FROM projects' }),
+    }))
+    expect(seen.rows.length).toBeGreaterThan(0)
+    expect(new Set(seen.rows.map((row) => row.tenant_id))).toEqual(new Set([mine.tenantId]))
+    expect(seen.entities.map((project) => project.tenantId)).toEqual(seen.rows.map((row) => row.tenant_id))
+  })
+
+  it('leaves no setting on the connection, however it ended', async () => {
+    const scope = {
+      tenantId: mine.tenantId,
+      userId: mine.userId,
+      signInEmail: mine.email,
+      purpose: 'runs.sweep',
+    }
+    const ends: Record<string, () => Promise<unknown>> = {
+      commit: () => pool.transaction(scope, (tx) => tx.query({ text: 'SELECT 1' })),
+      throw: () => pool.transaction(scope, () => Promise.reject(new Error('no'))),
+      failedStatement: () => pool.transaction(scope, (tx) => tx.query({ text: 'SELECT 1 / 0' })),
+      read: () => pool.read(scope, { text: 'SELECT 1' }),
+      failedRead: () => pool.read(scope, { text: 'SELECT 1 / 0' }),
+      unparsableRead: () => pool.read(scope, { name: 'test_unparsable', text: 'SELEKT' }),
+    }
+    for (const [end, run] of Object.entries(ends)) {
+      await run().catch(() => undefined)
+      expect([end, await readLeftovers()]).toEqual([end, []])
+    }
+  })
+
+  it('cannot be spoken in once it is over: the connection is somebody else’s by then', async () => {
+    let straggle: () => void = () => undefined
+    const others = new Promise<void>((resolve) => (straggle = resolve))
+    let late: Promise<unknown>[] = []
+    const failing = pool.transaction({ tenantId: mine.tenantId }, async (tx) => {
+      const straggler = others.then(() => {
+        late = [
+          addProject(tx, 'late', theirs.tenantId),
+          tx.query({ text: 'SELECT 1' }),
+          tx.entities.findBy(ProjectEntity, {}),
+        ]
+        return Promise.allSettled(late)
+      })
+      await Promise.all([straggler, tx.query({ text: 'SELECT 1 / 0' })])
+    })
+    await expect(failing).rejects.toThrow('division by zero')
+
+    await pool.transaction({ tenantId: theirs.tenantId }, async (tx) => {
+      await tx.query({ text: 'SELECT 1' })
+      straggle()
+      await tx.query({ text: 'SELECT pg_sleep(0.1)' })
+    })
+    expect(late).toHaveLength(3)
+    for (const outcome of await Promise.allSettled(late)) {
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { message: 'this transaction is over' } })
+    }
+    expect(await countProjects('late')).toBe(0)
+  })
+})
+
+describe('a connection', () => {
+  it('is as good as new after a statement that could not be prepared', async () => {
+    const bad = { name: 'test_bad', text: 'SELECT no_such_column FROM runs' }
+    const good = { name: 'test_bad', text: 'SELECT 1 AS one' }
+    for (let round = 0; round < 3; round++) {
+      await expect(pool.transaction({}, (tx) => tx.query(bad))).rejects.toThrow('no_such_column')
+      await expect(pool.read({}, bad)).rejects.toThrow('no_such_column')
+    }
+    expect(await pool.transaction({}, (tx) => tx.query(good))).toEqual([{ one: 1 }])
+    expect(await pool.read({}, good)).toEqual([{ one: 1 }])
+  })
+
+  it('is given back after each use: twenty failures in a row leave none taken', async () => {
+    for (let index = 0; index < 20; index++) {
+      const attempt =
+        index % 2 === 0
+          ? pool.read({}, { text: 'SELECT 1 / $1::int', values: [0] })
+          : pool.transaction({}, (tx) => tx.query({ text: 'SELECT 1 / $1::int', values: [0] }))
+      await expect(attempt).rejects.toThrow('division by zero')
+    }
+    expect(await pool.read({}, { text: 'SELECT 1 AS one' })).toEqual([{ one: 1 }])
+    expect(pool.load).toMatchObject({ total: 1, idle: 1, waiting: 0 })
+  })
+
+  it('refuses values that the driver cannot send, and lives', async () => {
+    const circular: Record<string, unknown> = {}
+    circular['self'] = circular
+    const statement = { text: 'SELECT $1::jsonb', values: [circular] }
+    await expect(pool.read({}, statement)).rejects.toThrow(/circular/)
+    await expect(pool.transaction({}, (tx) => tx.query(statement))).rejects.toThrow(/circular/)
+    expect(await pool.read({}, { text: 'SELECT 1 AS one' })).toEqual([{ one: 1 }])
+  })
+})
+
+describe('a read', () => {
+  it('gives rows of every shape: none, one, many, and nothing at all from a statement without rows', async () => {
+    const scope = { tenantId: mine.tenantId }
+    expect(await pool.read(scope, { text: 'SELECT 1 AS one WHERE false' })).toEqual([])
+    expect(await pool.read(scope, { text: 'SELECT app_tenant() AS tenant' })).toEqual([{ tenant: mine.tenantId }])
+    const many = await pool.read<{ n: number }>(scope, { text: 'SELECT n FROM generate_series(1, 5000) n' })
+    expect(many.map(({ n }) => n)).toEqual(Array.from({ length: 5000 }, (_, index) => index + 1))
+  })
+
+  it('sees the scope that it was given, whatever stands around it', async () => {
+    const tenants = [mine.tenantId, theirs.tenantId, undefined]
+    const statement = { name: 'test_who', text: 'SELECT app_tenant() AS tenant' }
+    const answers = await Promise.all(
+      Array.from({ length: 300 }, async (_, index) => {
+        const tenantId = tenants[index % tenants.length]
+        const [row] = await pool.read<{ tenant: string | null }>(tenantId ? { tenantId } : {}, statement)
+        return row?.tenant === (tenantId ?? null)
+      }),
+    )
+    expect(answers.every(Boolean)).toBe(true)
+  })
+
+  it('takes the scope as a value, never as SQL', async () => {
+    const scope = { signInEmail: `x', true); SELECT set_config('app.current_tenant', '${theirs.tenantId}` }
+    expect(await pool.read(scope, { text: 'SELECT app_tenant() AS tenant' })).toEqual([{ tenant: null }])
+    expect(await pool.transaction(scope, (tx) => tx.query({ text: 'SELECT * FROM runs' }))).toEqual([])
+  })
+})
