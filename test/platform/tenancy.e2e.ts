@@ -27,7 +27,6 @@ describe('tenancy', () => {
       size: POOL_SIZE,
       connectTimeoutMs: 5000,
       statementTimeoutMs: 5000,
-      answerTimeoutMs: 6000,
       answerTimeoutMs: 10_000,
     })
     await pool.open()

@@ -135,7 +135,7 @@ describe('a transaction', () => {
     }
   })
 
-  it('cannot be spoken in once it is over: the connection is somebody else’s by then', async () => {
+  it('cannot be spoken in once it is over: the connection is that of somebody else by then', async () => {
     let straggle: () => void = () => undefined
     const others = new Promise<void>((resolve) => (straggle = resolve))
     let late: Promise<unknown>[] = []

@@ -5,7 +5,7 @@ import { type Arrival, createSimulatorServer } from './model-simulator/http-serv
 import { RecordedRequest, type SimulatedRequest } from './model-simulator/request.ts'
 import { addUsage, NO_USAGE, type Usage } from './model-simulator/usage.ts'
 
-export type { Behaviour, RecordedRequest, SimulatedRequest, ToolCall, Usage }
+export type { Behaviour, RecordedRequest, Usage }
 
 export interface SimulatorOptions extends Behaviour {
   /** Any free port when 0. */

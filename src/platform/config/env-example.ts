@@ -7,22 +7,22 @@ const HEADER = `# Every setting of TempoNest, with its default. Made by \`npm ru
 
 /** The text of `.env.example`. */
 export function renderEnvExample(): string {
-  const settings = Object.entries(settingsSchema.shape).map(([name, schema]) => ({ name, schema, ...metaOf(schema) }))
+  const settings = Object.entries(settingsSchema.shape).map(([name, schema]) => ({
+    name,
+    schema,
+    meta: metaOf(schema),
+  }))
   const groups = SETTING_GROUPS.map((group) => {
-    const lines = settings.filter((setting) => setting.group === group).map(renderSetting)
+    const lines = settings.filter(({ meta }) => meta.group === group).map(renderSetting)
     return `## ${group}\n\n${lines.join('\n\n')}`
   })
   return `${HEADER}\n\n${groups.join('\n\n')}\n`
 }
 
-function renderSetting({
-  name,
-  schema,
-  description,
-  secret,
-}: { name: string; schema: z.ZodType } & SettingMeta): string {
+function renderSetting({ name, schema, meta }: { name: string; schema: z.ZodType; meta: SettingMeta }): string {
   const fallback = schema instanceof z.ZodDefault ? String(schema.def.defaultValue) : ''
-  return `# ${description}${secret ? ' Secret.' : ''}\n${name}=${fallback}`
+  return `# ${meta.description}${meta.secret ? ' Secret.' : ''}
+${name}=${fallback}`
 }
 
 function metaOf(schema: z.ZodType): SettingMeta {

@@ -61,6 +61,12 @@ export class ConnectionPool {
     if (this.dataSource.isInitialized) await this.dataSource.destroy()
   }
 
+  /** Connections in use and waited for, for the metrics. */
+  get load(): { total: number; idle: number; waiting: number } {
+    const { totalCount, idleCount, waitingCount } = this.pool
+    return { total: totalCount, idle: idleCount, waiting: waitingCount }
+  }
+
   /** Runs `work` in one transaction; commits when it resolves, rolls back when it throws. */
   async transaction<T>(scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T> {
     const client = await this.connect()
