@@ -41,6 +41,7 @@ describe('a start that is refused', () => {
       /DEFAULT_MODEL: openai\/gpt-4o-mini: Not a model of this server/,
     ],
     ['MODEL_PRICES_FILE that is not there', { MODEL_PRICES_FILE: '/nowhere.yaml' }, /MODEL_PRICES_FILE: .*ENOENT/],
+    ['DATA_DIR that is no folder', { DATA_DIR: '/dev/null' }, /DATA_DIR: .*\/dev\/null/],
     ['production without its secrets', { NODE_ENV: 'production' }, /JWT_SECRET.*: required when NODE_ENV=production/],
     [
       'several settings that are wrong',

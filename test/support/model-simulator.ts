@@ -1,5 +1,5 @@
 import type { Server } from 'node:http'
-import type { Behaviour, ToolCall } from './model-simulator/behaviour.ts'
+import type { Behaviour } from './model-simulator/behaviour.ts'
 import { Conditions } from './model-simulator/conditions.ts'
 import { type Arrival, createSimulatorServer } from './model-simulator/http-server.ts'
 import { RecordedRequest, type SimulatedRequest } from './model-simulator/request.ts'

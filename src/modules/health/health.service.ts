@@ -7,6 +7,7 @@ import {
   HealthIndicatorService,
 } from '@nestjs/terminus'
 import { AppError } from '#kernel/app-error.js'
+import { newId } from '#kernel/ids.js'
 import { ModelRegistry } from '#modules/models'
 import { Cache } from '#platform/cache/cache.js'
 import { RedisConnection } from '#platform/cache/redis-connection.js'
@@ -18,6 +19,8 @@ const CACHE_TTL_MS = 10_000
 /** Whether the app lives, can serve, and what it stands on. */
 @Injectable()
 export class HealthService implements OnModuleDestroy {
+  /** What this replica reaches is no other's business, although they share a cache. */
+  private readonly replicaId = newId()
   private isStopping = false
 
   constructor(
@@ -44,7 +47,7 @@ export class HealthService implements OnModuleDestroy {
   async describe(version: string): Promise<Health> {
     const details = await this.checkAll([
       () => this.check('database', () => this.database.probe()),
-      () => this.check('cache', () => this.pingRedis(), { tier: this.redis.client ? 'redis' : 'in-process' }),
+      () => this.check('cache', () => this.redis.ping(), { tier: this.redis.client ? 'redis' : 'in-process' }),
       () => this.indicators.check('model').up({ default: this.models.defaultModel }),
     ])
     if (details['database']?.status === 'down') throw unavailable('The database is not available.')
@@ -65,17 +68,13 @@ export class HealthService implements OnModuleDestroy {
 
   /** Asked at most every ten seconds, however often the endpoint is called. A result, never a rejection. */
   private async check(name: string, probe: () => Promise<unknown>, facts = {}): Promise<HealthIndicatorResult> {
-    const isUp = await this.cache.getOrLoad(`health:${name}`, CACHE_TTL_MS, () =>
+    const isUp = await this.cache.getOrLoad(`health:${name}:${this.replicaId}`, CACHE_TTL_MS, () =>
       probe().then(
         () => 'up',
         () => 'down',
       ),
     )
     return { [name]: { status: isUp === 'up' ? 'up' : 'down', ...facts } }
-  }
-
-  private async pingRedis(): Promise<void> {
-    await this.redis.client?.ping()
   }
 }
 

@@ -1,5 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { CACHE_MANAGER, type Cache as CacheManager } from '@nestjs/cache-manager'
 import { Inject, Injectable } from '@nestjs/common'
+
+/** A tier that is silent for longer is a miss. Redis' own client lets a command that is on the wire wait for ever. */
+const ANSWER_TIMEOUT_MS = 500
 
 /** The two-tier cache. A cache that fails is a miss, never an error: every caller can make the value itself. */
 @Injectable()
@@ -8,10 +12,14 @@ export class Cache {
 
   /** The cached value, else what `load` gives, which is then kept for `ttlMs`. A rejection of `load` is not cached. */
   async getOrLoad<T>(key: string, ttlMs: number, load: () => Promise<T>): Promise<T> {
-    const cached = await this.manager.get<T>(key).catch(() => undefined)
+    const cached = await inTime(this.manager.get<T>(key))
     if (cached !== undefined && cached !== null) return cached
     const value = await load()
-    await this.manager.set(key, value, ttlMs).catch(() => undefined)
+    await inTime(this.manager.set(key, value, ttlMs))
     return value
   }
+}
+
+function inTime<T>(answer: Promise<T>): Promise<T | undefined> {
+  return Promise.race([answer.catch(() => undefined), sleep(ANSWER_TIMEOUT_MS, undefined, { ref: false })])
 }

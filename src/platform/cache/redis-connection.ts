@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { OnApplicationShutdown } from '@nestjs/common'
 import type { PinoLogger } from 'nestjs-pino'
 import type { RedisClientType } from 'redis'
@@ -30,6 +31,14 @@ export class RedisConnection implements OnApplicationShutdown {
     client.on('error', (error) => logger.warn({ err: error, event: 'redis_error' }, 'redis_error'))
     void client.connect().catch(() => undefined)
     return new RedisConnection(client)
+  }
+
+  /** Resolves when Redis answers, or when there is none to ask. @throws Error when it does not within a second */
+  async ping(): Promise<void> {
+    const silence = sleep(COMMAND_TIMEOUT_MS, undefined, { ref: false }).then(() => {
+      throw new Error(`Redis did not answer within ${COMMAND_TIMEOUT_MS} ms`)
+    })
+    await Promise.race([this.client?.ping(), silence])
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -1,7 +1,10 @@
 import type { INestApplication } from '@nestjs/common'
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger'
 import { z } from 'zod'
-import { problemSchema } from './problem.js'
+import { PROBLEM_CONTENT_TYPE, problemSchema } from './problem.js'
+
+/** What any body can be refused for before a route sees it. */
+const PROBLEMS_OF_BODIES = { 413: 'The body is too large.', 415: 'The body is of another content type.' }
 
 /** The OpenAPI 3.1 document, made from the routes and their Zod schemas. */
 export function buildOpenApiDocument(app: INestApplication, version: string): OpenAPIObject {
@@ -19,7 +22,20 @@ export function buildOpenApiDocument(app: INestApplication, version: string): Op
   })
   const problem = convert(problemSchema, 'output')
   Object.assign(((document.components ??= {}).schemas ??= {}), problem?.components)
+  describeBodyProblems(document)
   return document
+}
+
+function describeBodyProblems(document: OpenAPIObject): void {
+  const content = { [PROBLEM_CONTENT_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } }
+  for (const { post, put, patch } of Object.values(document.paths)) {
+    for (const operation of [post, put, patch]) {
+      if (!operation?.requestBody) continue
+      for (const [status, description] of Object.entries(PROBLEMS_OF_BODIES)) {
+        operation.responses[status] = { description, content }
+      }
+    }
+  }
 }
 
 /** Serves the document at `/openapi.json` and a page to read it with at `/docs`. */
