@@ -53,6 +53,11 @@ describe('auth', () => {
       },
     )
 
+    it('refuses a name that cannot be stored', async () => {
+      const response = await post('register', { email: 'nul@example.com', password: PASSWORD, name: 'a\u0000b' })
+      expect([response.statusCode, response.json().code]).toEqual([400, 'validation_failed'])
+    })
+
     it('lets twenty at once with one address in only once', async () => {
       const attempts = Array.from({ length: 20 }, () =>
         post('register', { email: 'race@example.com', password: PASSWORD }),

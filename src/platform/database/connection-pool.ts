@@ -22,6 +22,8 @@ const CONNECTION_MAX_LIFETIME_SECONDS = 1800
 const KEEP_ALIVE_DELAY_MS = 10_000
 /** SQLSTATE classes and codes that mean "the database is not there just now": connection trouble, shutdown, too many clients. */
 const UNAVAILABLE_SQLSTATE = /^(08|57P0|53300)/
+/** A text that PostgreSQL refuses: 22021 character not in repertoire, 22P05 untranslatable character. */
+const UNSTORABLE_SQLSTATES = new Set(['22021', '22P05'])
 const UNAVAILABLE_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH'])
 const UNAVAILABLE_MESSAGE =
   /timeout exceeded when trying to connect|Connection terminated|is not queryable|Query read timeout/
@@ -135,6 +137,10 @@ async function rollback(client: PoolClient): Promise<Error | undefined> {
 function toAppError(error: unknown): unknown {
   if (typeof error !== 'object' || error === null || error instanceof AppError) return error
   const { code = '', message = '' } = error as { code?: string; message?: string }
+  if (UNSTORABLE_SQLSTATES.has(code)) {
+    const detail = 'A text has a character that cannot be stored, such as a null character.'
+    return new AppError('validation_failed', 'invalid', { detail, cause: error })
+  }
   const unavailable =
     UNAVAILABLE_CODES.has(code) || UNAVAILABLE_SQLSTATE.test(code) || UNAVAILABLE_MESSAGE.test(message)
   if (!unavailable) return error

@@ -44,8 +44,12 @@ export class Migrator {
   /** Undoes the newest migration; false when there is none left. */
   async down(): Promise<boolean> {
     return this.withLock(async (client) => {
-      const { rows } = await client.query<{ count: string }>('SELECT count(*) AS count FROM schema_migrations')
-      if (rows[0]?.count === '0') return false
+      const { rows } = await client.query<{ exists: boolean }>(
+        `SELECT to_regclass('schema_migrations') IS NOT NULL AS exists`,
+      )
+      if (!rows[0]?.exists) return false
+      const { rowCount } = await client.query('SELECT 1 FROM schema_migrations LIMIT 1')
+      if (rowCount === 0) return false
       await this.dataSource.undoLastMigration()
       return true
     })
