@@ -18,14 +18,14 @@ const CONTEXT =
   'are rotated on every use.'
 
 const given = process.env['TEMPONEST_URL']
-const server = given ? { url: given.replace(/\/+$/, ''), stop: async () => {} } : await startServer()
+let stop = async () => {}
 try {
-  await demo(server.url)
+  await demo(given ? given.replace(/\/+$/, '') : await startServer())
 } catch (error) {
   say(`the demo failed: ${error.message}`)
   process.exitCode = 1
 } finally {
-  await server.stop()
+  await stop()
 }
 
 async function demo(url) {
@@ -85,12 +85,12 @@ async function startServer() {
     env: { ...env, PORT: '0', DATA_DIR: dataDir, LOG_LEVEL: 'warn' },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const stop = async () => {
+  stop = async () => {
     if (child.exitCode === null) await new Promise((resolve) => child.once('exit', resolve).kill('SIGTERM'))
     rmSync(dataDir, { recursive: true, force: true })
   }
   process.once('SIGINT', () => void stop().then(() => process.exit(130)))
-  const url = await new Promise((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error('the server did not start')), START_TIMEOUT_MS)
     let output = ''
     child.stdout.on('data', (chunk) => {
@@ -101,7 +101,6 @@ async function startServer() {
     })
     child.once('exit', (code) => reject(new Error(`the server ended with code ${code}`)))
   })
-  return { url, stop }
 }
 
 function client(url) {

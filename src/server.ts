@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { NestFactory } from '@nestjs/core'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { Logger as NestLogger } from 'nestjs-pino'
 import type { Logger } from 'pino'
+import { HealthService } from '#modules/health'
 import { ModelRegistry } from '#modules/models'
 import type { AppConfig } from '#platform/config/app-config.js'
 import { APP_VERSION } from '#platform/config/app-version.js'
@@ -27,7 +29,7 @@ export interface RunningServer {
  * @throws ConfigError, DatabaseUnusableError in one line each
  */
 export async function bootServer(config: AppConfig): Promise<RunningServer> {
-  const { HOST: host, PORT: port, SHUTDOWN_GRACE_MS } = config.settings
+  const { HOST: host, PORT: port } = config.settings
   await assertPortIsFree({ host, port })
   const logger = createRootLogger(config)
   const database = await provisionDatabase(config)
@@ -39,9 +41,10 @@ export async function bootServer(config: AppConfig): Promise<RunningServer> {
     })
     const url = config.settings.PUBLIC_URL ?? (await app.getUrl()).replace('[::1]', 'localhost')
     announce(config, { logger, database, url, model: app.get(ModelRegistry).defaultModel })
-    return { url, drain: () => drain({ app, database, logger, graceMs: SHUTDOWN_GRACE_MS }) }
+    return { url, drain: () => drain(config, { app, database, logger }) }
   } catch (error) {
-    await app?.close()
+    // Whatever closing says, the first error is the one to tell, and the database must not be left behind.
+    await app?.close().catch(() => undefined)
     await database.close()
     throw error
   }
@@ -79,24 +82,26 @@ function announce(
   if (!config.isProduction) process.stdout.write(startBanner(facts))
 }
 
-async function drain({
-  app,
-  database,
-  logger,
-  graceMs,
-}: {
-  app: NestFastifyApplication | undefined
-  database: ProvisionedDatabase
-  logger: Logger
-  graceMs: number
-}): Promise<void> {
-  logger.info({ event: 'server_stopping' }, 'server_stopping')
+interface Serving {
+  readonly app: NestFastifyApplication | undefined
+  readonly database: ProvisionedDatabase
+  readonly logger: Logger
+}
+
+async function drain({ settings }: AppConfig, { app, database, logger }: Serving): Promise<void> {
+  const { SHUTDOWN_DELAY_MS: delayMs, SHUTDOWN_GRACE_MS: graceMs } = settings
+  logger.info({ event: 'server_stopping', delayMs }, 'server_stopping')
+  app?.get(HealthService).announceStop()
+  await sleep(delayMs)
   const timer = setTimeout(() => {
     logger.warn({ event: 'shutdown_grace_exceeded', graceMs }, 'shutdown_grace_exceeded')
     void database.close().finally(() => process.exit(1))
   }, graceMs)
-  await app?.close()
-  await database.close()
-  clearTimeout(timer)
+  try {
+    await app?.close()
+  } finally {
+    await database.close()
+    clearTimeout(timer)
+  }
   logger.info({ event: 'server_stopped' }, 'server_stopped')
 }

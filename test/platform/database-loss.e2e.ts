@@ -126,11 +126,11 @@ describe('when the network swallows everything', () => {
 })
 
 describe('a statement that takes too long', () => {
-  it('is stopped by the server after the statement timeout, and its connection goes on serving', async () => {
+  it('is stopped by the server after the statement timeout, and is no fault of ours', async () => {
     const { requests } = app.nest.get(Database)
     const begun = performance.now()
     await expect(requests.transaction({}, (tx) => tx.query({ text: 'SELECT pg_sleep(30)' }))).rejects.toMatchObject({
-      code: '57014',
+      code: 'unavailable',
     })
     expect(performance.now() - begun).toBeLessThan(STATEMENT_TIMEOUT_MS + 1000)
   })

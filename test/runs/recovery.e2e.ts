@@ -179,7 +179,7 @@ describe('a run whose worker has vanished', () => {
       output: null,
       error: {
         code: 'attempts_exhausted',
-        detail: 'The worker was lost 3 times while it worked on this run.',
+        detail: 'This run was not brought to an end in 3 attempts.',
       },
     })
     expect(simulator.totals.requests).toBe(0)
@@ -218,7 +218,7 @@ describe('a worker that is late', () => {
     error: null,
     answer: {
       text: 'late',
-      usage: { inputTokens: 7, cachedInputTokens: 0, outputTokens: 1, reasoningTokens: 0 },
+      usage: { isReported: true, inputTokens: 7, cachedInputTokens: 0, outputTokens: 1, reasoningTokens: 0 },
       citations: [],
       finishReason: 'stop',
     },

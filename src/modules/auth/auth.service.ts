@@ -56,10 +56,8 @@ export class AuthService {
 
   /** Trades a refresh token for a new pair. @throws AppError `unauthenticated` */
   async refresh(refreshToken: string): Promise<TokenPair> {
-    const { principal, tokens } = await this.sessions.rotate(refreshToken)
-    return this.database.transaction(principal, async (tx) =>
-      this.answer(await this.getAccount(principal.tenantId, principal.userId, tx), tokens),
-    )
+    const { account, tokens } = await this.sessions.rotate(refreshToken)
+    return this.answer(account, tokens)
   }
 
   async getMe({ tenantId, userId }: Principal): Promise<Me> {

@@ -16,6 +16,8 @@ export interface Spending {
   readonly model: string
   readonly userId: string | null
   readonly tokens: BilledTokens & { readonly reasoningTokens: number }
+  /** Exact, or null: the model has no price, or nobody knows what it used. */
+  readonly costUsd: string | null
 }
 
 /** Books what runs cost. */
@@ -45,7 +47,6 @@ export class CostLedger {
         inputUsdPerMillion: price?.inputUsdPerMillion.toString() ?? null,
         cachedInputUsdPerMillion: price?.cachedInputUsdPerMillion.toString() ?? null,
         outputUsdPerMillion: price?.outputUsdPerMillion.toString() ?? null,
-        costUsd: price ? costOf(tokens, price).toString() : null,
         createdAt: this.clock.now(),
       },
       tx,

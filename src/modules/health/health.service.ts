@@ -32,9 +32,13 @@ export class HealthService implements OnModuleDestroy {
     private readonly models: ModelRegistry,
   ) {}
 
-  /** The first step of a shutdown: send traffic elsewhere while requests in flight are still answered. */
-  onModuleDestroy(): void {
+  /** The first step of a shutdown: send traffic elsewhere, while requests are still answered. */
+  announceStop(): void {
     this.isStopping = true
+  }
+
+  onModuleDestroy(): void {
+    this.announceStop()
   }
 
   /** Never cached: a probe must see a loss within its period. @throws AppError `unavailable` */

@@ -21,6 +21,8 @@ export interface ModelCall {
  * Anthropic does), `outputTokens` the reasoning ones.
  */
 export interface TokenUsage {
+  /** False when the provider kept silent about it: the counts are 0 then, and the cost is unknown. */
+  readonly isReported: boolean
   readonly inputTokens: number
   readonly cachedInputTokens: number
   readonly outputTokens: number

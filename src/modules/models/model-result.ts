@@ -10,14 +10,20 @@ const citationSchema = z.object({
   end: z.number(),
 })
 
-/** The SDK's providers have put cached tokens inside the input already; what a provider does not report counts as none. */
+/** The SDK's providers have put cached tokens inside the input already. What a provider reports is not trusted to be sane. */
 export function toTokenUsage(usage: LanguageModelUsage | undefined): TokenUsage {
   return {
-    inputTokens: usage?.inputTokens ?? 0,
-    cachedInputTokens: usage?.inputTokenDetails.cacheReadTokens ?? 0,
-    outputTokens: usage?.outputTokens ?? 0,
-    reasoningTokens: usage?.outputTokenDetails.reasoningTokens ?? 0,
+    isReported: usage?.inputTokens !== undefined && usage.outputTokens !== undefined,
+    inputTokens: toCount(usage?.inputTokens),
+    cachedInputTokens: toCount(usage?.inputTokenDetails.cacheReadTokens),
+    outputTokens: toCount(usage?.outputTokens),
+    reasoningTokens: toCount(usage?.outputTokenDetails.reasoningTokens),
   }
+}
+
+/** Whole and not negative, rounded up: a fraction of a token is billed as one. */
+function toCount(tokens: number | undefined): number {
+  return tokens !== undefined && Number.isFinite(tokens) ? Math.max(0, Math.ceil(tokens)) : 0
 }
 
 /** The citations among a result's sources: those that say where in our own material they come from. */

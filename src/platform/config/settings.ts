@@ -68,6 +68,11 @@ export const settingsSchema = z.object({
     'Server',
     'How long a client may take to send its request.',
   ),
+  SHUTDOWN_DELAY_MS: setting(
+    integer(0, 60_000).default(0),
+    'Server',
+    'How long after SIGTERM requests are still taken, while readiness says 503: as long as a load balancer needs to notice.',
+  ),
   SHUTDOWN_GRACE_MS: setting(
     integer(0, 300_000).default(15_000),
     'Server',

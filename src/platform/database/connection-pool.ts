@@ -1,5 +1,5 @@
 import type { ClientBase, Pool, PoolClient, QueryResult } from 'pg'
-import { DataSource, getMetadataArgsStorage } from 'typeorm'
+import { DataSource, getMetadataArgsStorage, QueryFailedError } from 'typeorm'
 import { AppError } from '#kernel/app-error.js'
 import { SET_SCOPE, scopeValues, type Scope } from './scope.js'
 import { ScopedRead } from './scoped-read.js'
@@ -20,8 +20,8 @@ export interface ConnectionPoolOptions {
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
 const CONNECTION_MAX_LIFETIME_SECONDS = 1800
 const KEEP_ALIVE_DELAY_MS = 10_000
-/** SQLSTATE classes and codes that mean "the database is not there just now": connection trouble, shutdown, too many clients. */
-const UNAVAILABLE_SQLSTATE = /^(08|57P0|53300)/
+/** SQLSTATE classes and codes that mean "the database is not there just now": connection trouble, shutdown, a statement that took too long, too many clients. */
+const UNAVAILABLE_SQLSTATE = /^(08|57P0|57014|53300)/
 /** A text that PostgreSQL refuses: 22021 character not in repertoire, 22P05 untranslatable character. */
 const UNSTORABLE_SQLSTATES = new Set(['22021', '22P05'])
 const UNAVAILABLE_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH'])
@@ -74,16 +74,15 @@ export class ConnectionPool {
     const client = await this.connect()
     const tx = new Tx(client, this.dataSource)
     let broken: Error | undefined
+    let result: T
     try {
       // Both on the wire at once; neither result is needed before the work begins.
       const opened = Promise.all([client.query('BEGIN'), client.query({ ...SET_SCOPE, values: scopeValues(scope) })])
-      const [result] = await Promise.all([work(tx), opened])
+      ;[result] = await Promise.all([work(tx), opened])
       tx.close()
       const { command } = await client.query('COMMIT')
       // PostgreSQL answers COMMIT of a failed transaction with ROLLBACK: somebody caught an error that he should not have.
       if (command !== 'COMMIT') throw new Error('the transaction had failed and was rolled back')
-      tx.committed()
-      return result
     } catch (error) {
       tx.close()
       broken = await rollback(client)
@@ -91,6 +90,8 @@ export class ConnectionPool {
     } finally {
       client.release(broken)
     }
+    tx.committed()
+    return result
   }
 
   /** Runs one statement that only reads: scope and statement go in one message, as one transaction. */
@@ -134,7 +135,9 @@ async function rollback(client: PoolClient): Promise<Error | undefined> {
   )
 }
 
-function toAppError(error: unknown): unknown {
+function toAppError(thrown: unknown): unknown {
+  // TypeORM's wrapper carries the statement's parameters, which must not reach a log.
+  const error: unknown = thrown instanceof QueryFailedError ? thrown.driverError : thrown
   if (typeof error !== 'object' || error === null || error instanceof AppError) return error
   const { code = '', message = '' } = error as { code?: string; message?: string }
   if (UNSTORABLE_SQLSTATES.has(code)) {

@@ -18,6 +18,12 @@ const BACKSTOP_POLL_SECONDS = 1
 const RETENTION_SECONDS = 86_400
 const DELETE_FINISHED_AFTER_SECONDS = 600
 const HEARTBEAT_SECONDS = 10
+const QUEUE_OPTIONS = {
+  notify: true,
+  heartbeatSeconds: HEARTBEAT_SECONDS,
+  retentionSeconds: RETENTION_SECONDS,
+  deleteAfterSeconds: DELETE_FINISHED_AFTER_SECONDS,
+}
 
 export interface Worker<Data extends object> {
   readonly queue: string
@@ -89,12 +95,9 @@ export class JobQueue implements OnModuleInit, OnApplicationBootstrap, OnApplica
   }
 
   private async start({ queue, batchSize, handle }: Worker<object>): Promise<void> {
-    await this.boss.createQueue(queue, {
-      notify: true,
-      heartbeatSeconds: HEARTBEAT_SECONDS,
-      retentionSeconds: RETENTION_SECONDS,
-      deleteAfterSeconds: DELETE_FINISHED_AFTER_SECONDS,
-    })
+    await this.boss.createQueue(queue, QUEUE_OPTIONS)
+    // A queue that an earlier version made keeps that version's options otherwise.
+    await this.boss.updateQueue(queue, QUEUE_OPTIONS)
     await this.boss.work<object>(
       queue,
       {

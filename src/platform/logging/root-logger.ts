@@ -25,8 +25,25 @@ export function createRootLogger({ settings }: AppConfig): Logger {
     base: { service: 'temponest' },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (level) => ({ level }) },
+    serializers: { err: serializeError },
     redact: { paths: [...REDACTED_PATHS, ...REDACTED_HEADERS], censor: '[redacted]' },
     mixin: () => ({ ...requestContext.getStore() }),
     ...(settings.LOG_FORMAT === 'pretty' && { transport: { target: 'pino-pretty', options: { singleLine: true } } }),
   })
+}
+
+/** What libraries hang on their errors beside the message: statements with their values, requests with their bodies. */
+const ERROR_FIELDS_LEFT_OUT = new Set([
+  'parameters',
+  'query',
+  'driverError',
+  'requestBodyValues',
+  'responseBody',
+  'data',
+  'detail',
+])
+
+function serializeError(error: Error): object {
+  const serialized = pino.stdSerializers.err(error)
+  return Object.fromEntries(Object.entries(serialized).filter(([name]) => !ERROR_FIELDS_LEFT_OUT.has(name)))
 }

@@ -18,8 +18,8 @@ TempoNest ${version} listens on ${url}
 
 Try it:
 
-  TOKEN=$(curl -s ${url}/v1/auth/register -H 'Content-Type: application/json' -d '{"email":"me@example.com","password":"Correct-Horse-42"}' | sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/')
-  RUN=$(curl -s ${url}/v1/agents/developer/run -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"task":"Write a function that reverses a string."}' | sed 's/.*"id":"\\([^"]*\\)".*/\\1/')
+  TOKEN=$(curl -s ${url}/v1/auth/register -H 'Content-Type: application/json' -d '{"email":"me+'$(date +%s)'@example.com","password":"Correct-Horse-42"}' | sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/')
+  RUN=$(curl -s ${url}/v1/agents/developer/run -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"task":"Write a function that reverses a string."}' | sed 's/^{"id":"\\([^"]*\\)".*/\\1/')
   curl -s ${url}/v1/runs/$RUN -H "Authorization: Bearer $TOKEN"
 `
 }

@@ -25,7 +25,12 @@ export class PasswordHasher {
   async verify(passwordHash: string | undefined, password: string): Promise<boolean> {
     if (passwordHash !== undefined) return verify(passwordHash, password)
     this.decoy ??= this.hash('no password has this hash')
-    await verify(await this.decoy, password)
+    try {
+      await verify(await this.decoy, password)
+    } catch (error) {
+      this.decoy = undefined
+      throw error
+    }
     return false
   }
 }

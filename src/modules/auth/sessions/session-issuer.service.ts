@@ -5,7 +5,7 @@ import { newId } from '#kernel/ids.js'
 import { AppConfig } from '#platform/config/app-config.js'
 import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
-import { AccountsRepository } from '../accounts/accounts.repository.js'
+import { type Account, AccountsRepository } from '../accounts/accounts.repository.js'
 import type { MembershipEntity } from '../accounts/membership.entity.js'
 import type { TokenPair } from '../auth.schemas.js'
 import { AccessTokens } from './access-tokens.js'
@@ -47,7 +47,7 @@ export class SessionIssuer {
    * Spends a refresh token and issues the next pair. A token that comes a second time is in two hands: the session ends.
    * @throws AppError `unauthenticated`
    */
-  async rotate(text: string): Promise<{ principal: SessionOwner; tokens: Tokens }> {
+  async rotate(text: string): Promise<{ account: Account; tokens: Tokens }> {
     const token = parseRefreshToken(text)
     if (!token) throw refused()
     // Refusing is an outcome to commit, not an error: the replayed session must stay revoked.
@@ -60,10 +60,10 @@ export class SessionIssuer {
         return null
       }
       const session = await this.sessions.findLive(stored.sessionId, now, tx)
-      const membership = session && (await this.accounts.findMembership(session.userId, session.tenantId, tx))
-      if (!membership) return null
+      const account = session && (await this.accounts.findAccount(session.tenantId, session.userId, tx))
+      if (!account) return null
       await this.sessions.extend(session.id, this.sessionEnd(), tx)
-      return { principal: membership, tokens: await this.issue(membership, session.id, tx) }
+      return { account, tokens: await this.issue(account.membership, session.id, tx) }
     })
     if (!outcome) throw refused()
     return outcome

@@ -116,7 +116,8 @@ export class EngineRepository {
   /** Hands a run back as if it had never been taken: the attempt is not counted. */
   async release(claim: Claim, tx: Tx): Promise<void> {
     await tx.execute({
-      text: `UPDATE runs SET status = 'pending', attempt = attempt - 1, lease_expires_at = NULL
+      text: `UPDATE runs SET status = 'pending', attempt = attempt - 1, lease_expires_at = NULL,
+                    started_at = CASE WHEN attempt > 1 THEN started_at END
               WHERE tenant_id = $1 AND id = $2 AND fencing_number = $3 AND status = 'running'`,
       values: [claim.tenantId, claim.runId, claim.fencingNumber],
     })

@@ -4,12 +4,20 @@ import { AppError, invalidField } from '#kernel/app-error.js'
 
 const MAX_SCHEMA_BYTES = 20_000
 const MAX_SCHEMA_DEPTH = 20
+/** Compiling takes time with the number of subschemas, not with their length. */
+const MAX_SCHEMA_NODES = 300
 /** Deeper values can run a check, or the database, out of stack. */
 const MAX_VALUE_DEPTH = 100
 const MAX_ERROR_LENGTH = 500
-/** Keywords that run a regular expression of the caller's over text of the model's: a way to stop the event loop. */
-const REFUSED_KEYWORDS = new Set(['pattern', 'patternProperties'])
+/**
+ * Ways to stop the event loop: a regular expression of the caller's over a text of the model's, and references, with which
+ * twenty lines can ask for 2^30 checks.
+ */
+const REFUSED_KEYWORDS = new Set(['pattern', 'patternProperties', '$ref', '$dynamicRef'])
 const FENCE = '```'
+const AJV_OPTIONS = { strict: false, allErrors: false, validateFormats: false }
+/** Knows the dialect itself, which is what takes long to make. It keeps no schema that it checks. */
+const metaSchemas = new Ajv2020(AJV_OPTIONS)
 
 type JsonSchema = Record<string, unknown>
 
@@ -21,12 +29,13 @@ export class OutputReader {
   /** @throws AppError `validation_failed` at /outputSchema when the schema cannot be used */
   checkSchema(schema: JsonSchema): void {
     // An asynchronous check answers with a promise, which would pass for a match.
-    const refused = Object.hasOwn(schema, '$async') ? 'must not use $async' : findRefusedKeyword(schema, 0)
+    const refused = Object.hasOwn(schema, '$async') ? 'must not use $async' : findRefusal(schema)
     if (refused !== null) throw invalidField('/outputSchema', refused)
     if (Buffer.byteLength(JSON.stringify(schema)) > MAX_SCHEMA_BYTES) {
       throw invalidField('/outputSchema', `must be at most ${MAX_SCHEMA_BYTES} bytes`)
     }
     try {
+      void metaSchemas.validateSchema(schema, true)
       compile(schema)
     } catch (error) {
       throw invalidField(
@@ -57,9 +66,23 @@ export class OutputReader {
   }
 }
 
-/** A compiler of its own each time: one that lives on would keep every schema that it has ever seen. */
+/** The dialect is checked against the shared instance. A compiler of its own each time: one that lives on would keep every schema that it has ever seen. */
 function compile(schema: JsonSchema): ValidateFunction {
-  return new Ajv2020({ strict: false, allErrors: false, validateFormats: false }).compile(schema)
+  return new Ajv2020({ ...AJV_OPTIONS, meta: false, validateSchema: false }).compile({
+    ...schema,
+    $schema: undefined,
+  } as JsonSchema)
+}
+
+function findRefusal(schema: JsonSchema): string | null {
+  const refused = findRefusedKeyword(schema, 0)
+  if (refused !== null) return refused
+  return countNodes(schema) > MAX_SCHEMA_NODES ? `must have at most ${MAX_SCHEMA_NODES} objects and lists in it` : null
+}
+
+function countNodes(node: unknown): number {
+  if (typeof node !== 'object' || node === null) return 0
+  return Object.values(node).reduce<number>((count, child) => count + countNodes(child), 1)
 }
 
 function findRefusedKeyword(node: unknown, depth: number): string | null {
@@ -101,7 +124,6 @@ function findMismatch(validate: ValidateFunction, value: unknown): string | null
   try {
     return validate(value) ? null : describeErrors(validate)
   } catch (error) {
-    // A schema that refers to itself and to nothing else never comes to an end.
     return `it cannot be checked: ${(error as Error).message}`
   }
 }

@@ -31,6 +31,8 @@ export class RunLeases implements OnApplicationBootstrap {
   private readonly held = new Map<string, { run: ClaimedRun; abort: AbortController }>()
   private readonly leaseMs: number
   private timer: NodeJS.Timeout | undefined
+  private isEnding = false
+  private isRenewing = false
 
   constructor(
     config: AppConfig,
@@ -50,11 +52,14 @@ export class RunLeases implements OnApplicationBootstrap {
 
   /** Null when the run is not to be had. */
   async claim({ tenantId, runId }: RunWakeUp): Promise<Lease | null> {
+    // Its lease may have run out while the database was away: the renewal revives it, the work on it goes on.
+    if (this.held.has(runId)) return null
     const claim = { tenantId, runId, leaseMs: this.leaseMs, now: this.clock.now() }
     const run = await this.database.workers.transaction({ tenantId }, (tx) => this.runs.claim(claim, tx))
     if (!run) return null
     const abort = new AbortController()
     this.held.set(runId, { run, abort })
+    if (this.isEnding) abort.abort(new LeaseEnded('stopping'))
     return { run, signal: abort.signal }
   }
 
@@ -74,6 +79,7 @@ export class RunLeases implements OnApplicationBootstrap {
 
   /** Stops the work on every run that is still held. Renewals go on until the app ends: handing back takes a moment. */
   endAll(): void {
+    this.isEnding = true
     for (const { abort } of this.held.values()) abort.abort(new LeaseEnded('stopping'))
   }
 
@@ -81,7 +87,15 @@ export class RunLeases implements OnApplicationBootstrap {
     clearInterval(this.timer)
   }
 
+  /** A renewal that is slow is not joined by a second one. */
   private async renewAll(): Promise<void> {
+    if (this.isRenewing) return
+    this.isRenewing = true
+    await this.renewHeld()
+    this.isRenewing = false
+  }
+
+  private async renewHeld(): Promise<void> {
     const byTenant = Map.groupBy(this.held.values(), ({ run }) => run.tenantId)
     for (const [tenantId, held] of byTenant) {
       try {

@@ -9,7 +9,7 @@ import { type ClaimedRun, EngineRepository, type Settlement } from './engine.rep
 import type { Execution } from './run-executor.service.js'
 import { RunWaiters } from './run-waiters.service.js'
 
-const NOTHING_USED = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, reasoningTokens: 0 }
+const NOTHING_USED = { isReported: true, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, reasoningTokens: 0 }
 
 /** Thrown inside the settling transaction to undo it: another worker has the run by now. */
 class ClaimLostError extends Error {
@@ -36,7 +36,7 @@ export class RunSettler {
       status: error ? 'failed' : 'completed',
       output,
       error: error && { code: error.code, detail: error.detail ?? '' },
-      costUsd: this.costs.price(run.model, tokens)?.toString() ?? null,
+      costUsd: (tokens.isReported && this.costs.price(run.model, tokens)?.toString()) || null,
       finishedAt: this.clock.now(),
     }
     try {
@@ -50,7 +50,7 @@ export class RunSettler {
 
   /** Ends a run that has crashed its worker too often. */
   giveUp(run: ClaimedRun, maxAttempts: number): Promise<boolean> {
-    const detail = `The worker was lost ${maxAttempts} times while it worked on this run.`
+    const detail = `This run was not brought to an end in ${maxAttempts} attempts.`
     return this.settle(run, {
       output: null,
       answer: null,
@@ -65,7 +65,19 @@ export class RunSettler {
       const [isOurs] = await Promise.all([
         this.runs.settle(run, settlement, tx),
         wasCalled &&
-          this.costs.book({ tenantId, runId, projectId, agent, model, userId, tokens: tokensOf(settlement) }, tx),
+          this.costs.book(
+            {
+              tenantId,
+              runId,
+              projectId,
+              agent,
+              model,
+              userId,
+              tokens: tokensOf(settlement),
+              costUsd: settlement.costUsd,
+            },
+            tx,
+          ),
         this.events.emit(toEvent(run, settlement), tx),
         this.waiters.announce(runId, tx),
       ])

@@ -16,6 +16,8 @@ const BATCH_SIZE = 16
 const HANDOVER_AFTER_MS = 1000
 const HANDOVER_LIMIT_MS = 3000
 const POLL_MS = 20
+const SETTLE_RETRY_MS = 100
+const MAX_SETTLE_RETRY_MS = 2000
 const MS_PER_SECOND = 1000
 
 /** Works on runs, as many at once as the replica has slots for. */
@@ -40,13 +42,15 @@ export class RunWorker implements OnModuleInit, BeforeApplicationShutdown {
     this.queue.register<RunWakeUp>({
       queue: RUNS_QUEUE,
       batchSize: BATCH_SIZE,
-      handle: async (batch) => void (await Promise.all(batch.map((wakeUp) => this.take(wakeUp)))),
+      handle: (batch) => this.takeAll(batch),
     })
   }
 
   /** Takes no more runs, lets those that are nearly done end, and hands the others over. */
   async beforeApplicationShutdown(): Promise<void> {
     this.stopping = true
+    // First: a batch that waits for slots would be waited for in turn.
+    this.slots.close()
     await this.queue.stopWorkers()
     await this.waitUntilIdle(HANDOVER_AFTER_MS)
     this.leases.endAll()
@@ -58,9 +62,18 @@ export class RunWorker implements OnModuleInit, BeforeApplicationShutdown {
     return this.stopping ? 0 : this.slots.free
   }
 
-  /** Waits for a slot and claims the run; resolves as soon as it is claimed, while the work goes on. */
-  async take(wakeUp: RunWakeUp): Promise<void> {
-    await this.slots.take()
+  /** A batch that comes too late fails, so that its wake-ups ring again elsewhere or after the restart. */
+  private async takeAll(batch: readonly RunWakeUp[]): Promise<void> {
+    const taken = await Promise.all(batch.map((wakeUp) => this.take(wakeUp)))
+    if (taken.includes(false)) throw new Error('the replica is stopping')
+  }
+
+  /**
+   * Waits for a slot and claims the run; resolves as soon as it is claimed, while the work goes on.
+   * @returns false when the replica is stopping and did not look
+   */
+  async take(wakeUp: RunWakeUp): Promise<boolean> {
+    if (!(await this.slots.take())) return false
     let lease: Lease | null = null
     try {
       lease = await this.leases.claim(wakeUp)
@@ -68,6 +81,7 @@ export class RunWorker implements OnModuleInit, BeforeApplicationShutdown {
       if (lease) void this.work(lease).finally(() => this.slots.leave())
       else this.slots.leave()
     }
+    return true
   }
 
   private async work(lease: Lease): Promise<void> {
@@ -75,11 +89,26 @@ export class RunWorker implements OnModuleInit, BeforeApplicationShutdown {
     try {
       const { RUN_MAX_ATTEMPTS } = this.config.settings
       if (run.attempt > RUN_MAX_ATTEMPTS) await this.settler.giveUp(run, RUN_MAX_ATTEMPTS)
-      else await this.settler.settle(run, await this.execute(lease))
+      else await this.settle(lease, await this.execute(lease))
     } catch (error) {
       await this.abandon(lease, error)
     } finally {
       this.leases.forget(lease)
+    }
+  }
+
+  /** An outcome has been paid for: it waits for a database that is away, for as long as the run is ours. */
+  private async settle({ run, signal }: Lease, execution: Execution): Promise<void> {
+    for (let delayMs = SETTLE_RETRY_MS; ; delayMs = Math.min(delayMs * 2, MAX_SETTLE_RETRY_MS)) {
+      try {
+        await this.settler.settle(run, execution)
+        return
+      } catch (error) {
+        if (signal.aborted) throw signal.reason
+        if (!(error instanceof AppError && error.kind === 'unavailable')) throw error
+        this.logger.warn({ err: error, event: 'run_settle_retried', runId: run.runId }, 'run_settle_retried')
+        await sleep(delayMs)
+      }
     }
   }
 

@@ -20,4 +20,15 @@ describe('Slots', () => {
     expect(slots.free).toBe(2)
     expect(slots.inUse).toBe(0)
   })
+
+  it('sends everybody away who waits or comes once it is closed', async () => {
+    const slots = new Slots(1)
+    expect(await slots.take()).toBe(true)
+    const waiting = slots.take()
+    slots.close()
+    expect(await waiting).toBe(false)
+    expect(await slots.take()).toBe(false)
+    slots.leave()
+    expect(slots.inUse).toBe(0)
+  })
 })

@@ -1,7 +1,8 @@
 /** A counting semaphore: `size` may be inside at once, the rest wait in the order in which they came. */
 export class Slots {
-  private readonly queue: (() => void)[] = []
+  private readonly queue: ((isIn: boolean) => void)[] = []
   private used = 0
+  private isClosed = false
 
   constructor(private readonly size: number) {}
 
@@ -13,18 +14,26 @@ export class Slots {
     return this.used
   }
 
-  async take(): Promise<void> {
+  /** Whether one got in: nobody does once it is closed. */
+  async take(): Promise<boolean> {
+    if (this.isClosed) return false
     if (this.used < this.size) {
       this.used += 1
-      return
+      return true
     }
     // The one who leaves hands his slot over: nobody can slip in between.
-    await new Promise<void>((resolve) => this.queue.push(resolve))
+    return new Promise<boolean>((resolve) => this.queue.push(resolve))
+  }
+
+  /** Sends those who wait away, and all who come. Those inside stay until they leave. */
+  close(): void {
+    this.isClosed = true
+    for (const resolve of this.queue.splice(0)) resolve(false)
   }
 
   leave(): void {
     const next = this.queue.shift()
-    if (next) next()
+    if (next) next(true)
     else this.used -= 1
   }
 }
