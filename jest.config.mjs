@@ -13,6 +13,8 @@ const common = {
 }
 
 export default {
+  // A limit for what hangs, not a measure of speed: these machines are shared.
+  testTimeout: 40_000,
   projects: [
     {
       ...common,
