@@ -63,7 +63,7 @@ export class ConnectionPool {
     if (this.dataSource.isInitialized) await this.dataSource.destroy()
   }
 
-  /** Connections in use and waited for, for the metrics. */
+  /** Connections open, idle and waited for; read by the test that proves that none leaks, and by the pool gauges to come. */
   get load(): { total: number; idle: number; waiting: number } {
     const { totalCount, idleCount, waitingCount } = this.pool
     return { total: totalCount, idle: idleCount, waiting: waitingCount }
