@@ -67,6 +67,20 @@ async function readCatalogue(url: string): Promise<string[]> {
   )
 }
 
+/** Their repositories name every column in SQL of their own. */
+const TABLES_WITHOUT_ENTITY = [
+  'schema_migrations',
+  'api_keys',
+  'audit_chain_heads',
+  'audit_log',
+  'csp_reports',
+  'idempotency_keys',
+  'invitations',
+  'login_attempts',
+  'one_time_tokens',
+  'rate_limit_windows',
+]
+
 /** `table.column type nullable`, as the database has them. Tables without an entity are named here, or they are drift. */
 async function readTables(url: string): Promise<string[]> {
   return withClient(url, async (client) => {
@@ -75,7 +89,8 @@ async function readTables(url: string): Promise<string[]> {
               || CASE WHEN a.attnotnull THEN '' ELSE ' null' END AS fact
          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
-          AND c.relname <> 'schema_migrations'`,
+          AND c.relname <> ALL ($1)`,
+      [TABLES_WITHOUT_ENTITY],
     )
     return rows.map(({ fact }) => fact).sort()
   })

@@ -2,7 +2,7 @@ import { type ExecutionContext, Injectable } from '@nestjs/common'
 import { Reflector } from '@nestjs/core'
 import { AuthGuard } from '@nestjs/passport'
 import { AppError } from '#kernel/app-error.js'
-import { ACCESS_METADATA, type Access } from '#platform/http/endpoint.js'
+import { ACCESS_METADATA, type Access, isPermissionAccess } from '#platform/http/endpoint.js'
 import type { AuthenticatedRequest, Principal } from '#platform/http/principal.js'
 import { requestContext } from '#platform/http/request-context.js'
 import { VerifiedTokens } from './sessions/verified-tokens.js'
@@ -23,13 +23,11 @@ export class AccessGuard extends AuthGuard('jwt') {
     const access = this.reflector.get<Access | undefined>(ACCESS_METADATA, context.getHandler())
     if (access === 'public') return true
     const request = context.switchToHttp().getRequest<AuthenticatedRequest & { user: Principal }>()
-    request.principal = this.findVerified(request) ?? (await this.verify(context, request))
-    Object.assign(requestContext.getStore() ?? {}, {
-      tenantId: request.principal.tenantId,
-      userId: request.principal.userId,
-    })
+    const principal = this.findVerified(request) ?? (await this.verify(context, request))
+    request.principal = principal
+    Object.assign(requestContext.getStore() ?? {}, { tenantId: principal.tenantId, userId: principal.userId })
     if (access === 'authenticated') return true
-    if (access !== undefined && request.principal.permissions.has(access)) return true
+    if (access !== undefined && isPermissionAccess(access) && principal.permissions.has(access)) return true
     throw new AppError('forbidden', 'forbidden', {
       detail: access === undefined ? 'This route is not open to anyone.' : `This needs the permission ${access}.`,
     })

@@ -29,21 +29,21 @@ export class AuthService {
     if (this.config.settings.REGISTRATION === 'closed') {
       throw new AppError('forbidden', 'forbidden', { detail: 'Registration is closed on this server.' })
     }
-    const account = this.newOwner(command, await this.hasher.hash(command.password))
+    const passwordHash = await this.hasher.hash(command.password)
+    const account = this.newOwner(command)
     const scope = { tenantId: account.tenant.id, userId: account.user.id }
     return this.database.transaction(scope, async (tx) => {
-      await this.accounts.createOwner(account, tx)
+      await this.accounts.createOwner(account, passwordHash, tx)
       return this.answer(account, await this.sessions.open(account.membership, tx))
     })
   }
 
   /** @throws AppError `unauthenticated`, in the same words and the same time for an unknown address and a wrong password */
   async login({ email, password, tenantId }: LoginCommand): Promise<TokenPair> {
-    const user = await this.database.transaction({ signInEmail: email }, (tx) =>
-      this.accounts.findUserByEmail(email, tx),
-    )
-    const matches = await this.hasher.verify(user?.passwordHash, password)
-    if (!user || !matches) throw wrongCredentials()
+    const signIn = await this.database.transaction({ signInEmail: email }, (tx) => this.accounts.findSignIn(email, tx))
+    const matches = await this.hasher.verify(signIn?.passwordHash, password)
+    if (!signIn || !matches) throw wrongCredentials()
+    const { user } = signIn
     const membership = await this.database.transaction({ userId: user.id }, (tx) =>
       this.accounts.findMembership(user.id, tenantId, tx),
     )
@@ -65,11 +65,18 @@ export class AuthService {
     return { ...identityOf(account), permissions: [...permissionsOf(account.membership.role)] }
   }
 
-  private newOwner({ email, name, tenantName }: RegisterCommand, passwordHash: string): Account {
+  private newOwner({ email, name, tenantName }: RegisterCommand): Account {
     const now = this.clock.now()
-    const user = { id: newId(), email, name: name ?? null, passwordHash, createdAt: now, updatedAt: now }
+    const user = { id: newId(), email, name: name ?? null, emailVerifiedAt: null, createdAt: now, updatedAt: now }
     const tenant = { id: newId(), name: tenantName ?? `${name ?? email.split('@')[0]}'s team`, createdAt: now }
-    return { user, tenant, membership: { tenantId: tenant.id, userId: user.id, role: 'owner', createdAt: now } }
+    const membership = {
+      tenantId: tenant.id,
+      userId: user.id,
+      role: 'owner' as const,
+      createdAt: now,
+      disabledAt: null,
+    }
+    return { user, tenant, membership }
   }
 
   private async getAccount(tenantId: string, userId: string, tx: Tx): Promise<Account> {

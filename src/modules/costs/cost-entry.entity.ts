@@ -24,6 +24,9 @@ export class CostEntryEntity {
   @Column('uuid', { name: 'user_id', nullable: true })
   userId!: string | null
 
+  @Column('uuid', { name: 'api_key_id', nullable: true })
+  apiKeyId!: string | null
+
   @Column('bigint', { name: 'input_tokens' })
   inputTokens!: number
 

@@ -15,6 +15,7 @@ export interface Spending {
   readonly agent: string
   readonly model: string
   readonly userId: string | null
+  readonly apiKeyId: string | null
   readonly tokens: BilledTokens & { readonly reasoningTokens: number }
   /** Exact, or null: the model has no price, or nobody knows what it used. */
   readonly costUsd: string | null

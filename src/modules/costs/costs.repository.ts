@@ -8,10 +8,10 @@ export class CostsRepository {
   async add(entry: CostEntryEntity, tx: Tx): Promise<void> {
     await tx.execute({
       name: 'cost_add',
-      text: `INSERT INTO cost_tracking (tenant_id, id, run_id, project_id, agent, model, user_id, input_tokens,
+      text: `INSERT INTO cost_tracking (tenant_id, id, run_id, project_id, agent, model, user_id, api_key_id, input_tokens,
                cached_input_tokens, output_tokens, reasoning_tokens, input_usd_per_million,
                cached_input_usd_per_million, output_usd_per_million, cost_usd, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
       values: [
         entry.tenantId,
         entry.id,
@@ -20,6 +20,7 @@ export class CostsRepository {
         entry.agent,
         entry.model,
         entry.userId,
+        entry.apiKeyId,
         entry.inputTokens,
         entry.cachedInputTokens,
         entry.outputTokens,

@@ -53,6 +53,7 @@ export class RunPlanner {
       parentRunId: null,
       scheduleId: null,
       userId: principal.userId,
+      apiKeyId: principal.apiKeyId,
       metadata,
       createdAt: this.clock.now(),
       startedAt: null,

@@ -78,6 +78,10 @@ export class RunEntity {
   @Column('uuid', { name: 'user_id', nullable: true })
   userId!: string | null
 
+  /** The API key that started it; null: a person did. */
+  @Column('uuid', { name: 'api_key_id', nullable: true })
+  apiKeyId!: string | null
+
   @Column('jsonb')
   metadata!: Record<string, string>
 

@@ -26,8 +26,8 @@ export class RunsRepository {
     await tx.execute({
       name: 'run_add',
       text: `INSERT INTO runs (tenant_id, id, project_id, agent, agent_version, status, task, context, model, input,
-               cost_usd, cache, parent_run_id, schedule_id, user_id, metadata, created_at)
-             VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+               cost_usd, cache, parent_run_id, schedule_id, user_id, api_key_id, metadata, created_at)
+             VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
       values: [
         run.tenantId,
         run.id,
@@ -43,6 +43,7 @@ export class RunsRepository {
         run.parentRunId,
         run.scheduleId,
         run.userId,
+        run.apiKeyId,
         toStorableJson(run.metadata),
         run.createdAt,
       ],

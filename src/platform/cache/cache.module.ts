@@ -8,6 +8,7 @@ import { PinoLogger } from 'nestjs-pino'
 import type { RedisClientType } from 'redis'
 import { AppConfig } from '../config/app-config.js'
 import { Cache } from './cache.js'
+import { Epochs } from './epochs.js'
 import { RedisConnection } from './redis-connection.js'
 
 const MAX_ENTRIES_IN_PROCESS = 10_000
@@ -41,8 +42,8 @@ class RedisModule {}
       }),
     }),
   ],
-  providers: [Cache],
-  exports: [Cache],
+  providers: [Cache, Epochs],
+  exports: [Cache, Epochs],
 })
 export class CacheModule {}
 

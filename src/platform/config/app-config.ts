@@ -1,4 +1,4 @@
-import { createSecretKey, type KeyObject } from 'node:crypto'
+import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { ConfigError } from './config-error.js'
@@ -6,6 +6,7 @@ import { DevelopmentSecrets } from './development-secrets.js'
 import { settingsSchema, type Settings } from './settings.js'
 
 const JWT_SECRET_BYTES = 48
+const DERIVED_KEY_BYTES = 32
 
 /** The configuration in use: every setting with its default applied, secrets filled in. */
 export class AppConfig {
@@ -32,6 +33,14 @@ export class AppConfig {
     if (!parsed.success) throw new ConfigError(describeIssues(parsed.error))
     if (parsed.data.NODE_ENV === 'production') requireProductionSecrets(parsed.data)
     return new AppConfig(parsed.data)
+  }
+
+  /**
+   * A key of 32 bytes for one named purpose, the same on every replica (HKDF, RFC 5869). Changes with JWT_SECRET.
+   * @param secret one of JWT_PREVIOUS_SECRETS, for what was made under it
+   */
+  deriveKey(purpose: string, secret: string = this.jwtSecret): Buffer {
+    return Buffer.from(hkdfSync('sha256', secret, 'temponest', purpose, DERIVED_KEY_BYTES))
   }
 
   static fromProcess(): AppConfig {

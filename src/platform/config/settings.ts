@@ -9,6 +9,8 @@ export const SETTING_GROUPS = [
   'Models',
   'Runs',
   'Auth',
+  'Mail',
+  'Limits',
   'Observability',
 ] as const
 type SettingGroup = (typeof SETTING_GROUPS)[number]
@@ -32,163 +34,277 @@ const url = (...protocols: string[]) =>
   z.string().refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
     error: `must be a URL starting with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
   })
+const flag = z.union([z.boolean(), z.enum(['true', 'false'])]).transform((value) => value === true || value === 'true')
+const MAX_LIMIT = 10_000_000
+const perWindow = (fallback: number) => integer(1, MAX_LIMIT).default(fallback)
+const addressRanges = z
+  .string()
+  .transform((value) => value.split(',').map((range) => range.trim()))
+  .pipe(z.array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], { error: 'must be CIDRs, e.g. 10.0.0.0/8' })))
+  .optional()
 const modelName = z
   .string()
   .regex(/^[a-z0-9-]+\/\S+$/, { error: 'must look like provider/model, e.g. openai/gpt-5-mini' })
 /** The whole configuration, by the environment's names. Parsed once at boot; nothing else reads `process.env`. */
-export const settingsSchema = z.object({
-  NODE_ENV: setting(
-    z.enum(['development', 'test', 'production']).default('development'),
-    'Server',
-    'production refuses to start without its secrets; development makes and keeps them under DATA_DIR.',
-  ),
-  HOST: setting(
-    z.string().min(1).default('127.0.0.1'),
-    'Server',
-    'Address to listen on; 0.0.0.0 or :: for every interface.',
-  ),
-  PORT: setting(integer(0, MAX_PORT).default(3000), 'Server', 'Port to listen on; 0 takes a free one.'),
-  PUBLIC_URL: setting(
-    url('http:', 'https:').optional(),
-    'Server',
-    'Where clients reach this server; default http://HOST:PORT.',
-  ),
-  DATA_DIR: setting(
-    z.string().min(1).default('.data'),
-    'Server',
-    'Where the embedded PostgreSQL and generated development secrets live.',
-  ),
-  BODY_LIMIT_BYTES: setting(
-    integer(1024, 16 * 1024 * 1024).default(256 * 1024),
-    'Server',
-    'Largest JSON body; above it 413.',
-  ),
-  REQUEST_TIMEOUT_MS: setting(
-    integer(1000, 600_000).default(30_000),
-    'Server',
-    'How long a client may take to send its request.',
-  ),
-  SHUTDOWN_DELAY_MS: setting(
-    integer(0, 60_000).default(0),
-    'Server',
-    'How long after SIGTERM requests are still taken, while readiness says 503: as long as a load balancer needs to notice.',
-  ),
-  SHUTDOWN_GRACE_MS: setting(
-    integer(0, 300_000).default(15_000),
-    'Server',
-    'How long requests in flight may take to end after SIGTERM.',
-  ),
+export const settingsSchema = z
+  .object({
+    NODE_ENV: setting(
+      z.enum(['development', 'test', 'production']).default('development'),
+      'Server',
+      'production refuses to start without its secrets; development makes and keeps them under DATA_DIR.',
+    ),
+    HOST: setting(
+      z.string().min(1).default('127.0.0.1'),
+      'Server',
+      'Address to listen on; 0.0.0.0 or :: for every interface.',
+    ),
+    PORT: setting(integer(0, MAX_PORT).default(3000), 'Server', 'Port to listen on; 0 takes a free one.'),
+    PUBLIC_URL: setting(
+      url('http:', 'https:').optional(),
+      'Server',
+      'Where clients reach this server; default http://HOST:PORT.',
+    ),
+    DATA_DIR: setting(
+      z.string().min(1).default('.data'),
+      'Server',
+      'Where the embedded PostgreSQL and generated development secrets live.',
+    ),
+    BODY_LIMIT_BYTES: setting(
+      integer(1024, 16 * 1024 * 1024).default(256 * 1024),
+      'Server',
+      'Largest JSON body; above it 413.',
+    ),
+    REQUEST_TIMEOUT_MS: setting(
+      integer(1000, 600_000).default(30_000),
+      'Server',
+      'How long a client may take to send its request.',
+    ),
+    HANDLER_TIMEOUT_MS: setting(
+      integer(1000, 600_000).default(30_000),
+      'Server',
+      'How long a route may take to answer, above it 503; routes that wait for a run add the wait that was asked for.',
+    ),
+    TRUSTED_PROXIES: setting(
+      addressRanges,
+      'Server',
+      'Comma-separated CIDRs of proxies whose X-Forwarded-For counts; none by default.',
+    ),
+    MAX_EVENT_LOOP_DELAY_MS: setting(
+      integer(0, 60_000).default(2000),
+      'Server',
+      'Event-loop delay above which requests get 503 at once; 0 switches this off.',
+    ),
+    MAX_HEAP_USED_BYTES: setting(
+      integer(0, 64 * 1024 ** 3).default(0),
+      'Server',
+      'Used heap above which requests get 503 at once; 0 switches this off.',
+    ),
+    SHUTDOWN_DELAY_MS: setting(
+      integer(0, 60_000).default(0),
+      'Server',
+      'How long after SIGTERM requests are still taken, while readiness says 503: as long as a load balancer needs to notice.',
+    ),
+    SHUTDOWN_GRACE_MS: setting(
+      integer(0, 300_000).default(15_000),
+      'Server',
+      'How long requests in flight may take to end after SIGTERM.',
+    ),
 
-  DATABASE_URL: setting(
-    url('postgres:', 'postgresql:').optional(),
-    'Database',
-    'PostgreSQL 15 or newer, as the role that owns the schema. Unset: an embedded PostgreSQL 18 under DATA_DIR.',
-    true,
-  ),
-  DATABASE_APP_URL: setting(
-    url('postgres:', 'postgresql:').optional(),
-    'Database',
-    'The same database as the role that serves requests (no owner, no superuser, no BYPASSRLS). Unset: <database>_app is made for you.',
-    true,
-  ),
-  DATABASE_POOL_SIZE: setting(integer(2, 200).default(10), 'Database', 'Connections for requests.'),
-  DATABASE_WORKER_POOL_SIZE: setting(
-    integer(2, 200).default(8),
-    'Database',
-    'Connections for background work; the job queue has three of its own.',
-  ),
-  DATABASE_CONNECT_TIMEOUT_MS: setting(
-    integer(100, 60_000).default(5000),
-    'Database',
-    'How long to wait for a connection.',
-  ),
-  DATABASE_STATEMENT_TIMEOUT_MS: setting(integer(100, 600_000).default(10_000), 'Database', 'Longest statement.'),
+    DATABASE_URL: setting(
+      url('postgres:', 'postgresql:').optional(),
+      'Database',
+      'PostgreSQL 15 or newer, as the role that owns the schema. Unset: an embedded PostgreSQL 18 under DATA_DIR.',
+      true,
+    ),
+    DATABASE_APP_URL: setting(
+      url('postgres:', 'postgresql:').optional(),
+      'Database',
+      'The same database as the role that serves requests (no owner, no superuser, no BYPASSRLS). Unset: <database>_app is made for you.',
+      true,
+    ),
+    DATABASE_POOL_SIZE: setting(integer(2, 200).default(10), 'Database', 'Connections for requests.'),
+    DATABASE_WORKER_POOL_SIZE: setting(
+      integer(2, 200).default(8),
+      'Database',
+      'Connections for background work; the job queue has three of its own.',
+    ),
+    DATABASE_CONNECT_TIMEOUT_MS: setting(
+      integer(100, 60_000).default(5000),
+      'Database',
+      'How long to wait for a connection.',
+    ),
+    DATABASE_STATEMENT_TIMEOUT_MS: setting(integer(100, 600_000).default(10_000), 'Database', 'Longest statement.'),
+    DATABASE_PREPARED_STATEMENTS: setting(
+      flag.default(true),
+      'Database',
+      'false behind a transaction-pooling proxy that does not keep prepared statements (PgBouncer before 1.21).',
+    ),
 
-  REDIS_URL: setting(
-    url('redis:', 'rediss:').optional(),
-    'Cache',
-    'Shared cache; needed as soon as there are two replicas. Unset: in-process only.',
-    true,
-  ),
+    REDIS_URL: setting(
+      url('redis:', 'rediss:').optional(),
+      'Cache',
+      'Shared cache; needed as soon as there are two replicas. Unset: in-process only.',
+      true,
+    ),
 
-  JWT_SECRET: setting(
-    z.string().min(32, { error: 'must have at least 32 characters' }).optional(),
-    'Secrets',
-    'Signs access tokens; at least 32 characters. Required in production.',
-    true,
-  ),
+    JWT_SECRET: setting(
+      z.string().min(32, { error: 'must have at least 32 characters' }).optional(),
+      'Secrets',
+      'Signs access tokens; at least 32 characters. Required in production.',
+      true,
+    ),
+    JWT_PREVIOUS_SECRETS: setting(
+      z
+        .string()
+        .transform((value) => value.split(',').map((secret) => secret.trim()))
+        .pipe(z.array(z.string().min(32, { error: 'each must have at least 32 characters' })).max(5))
+        .optional(),
+      'Secrets',
+      'Comma-separated earlier values of JWT_SECRET: tokens that they signed stay valid until they expire.',
+      true,
+    ),
 
-  DEFAULT_MODEL: setting(
-    modelName.optional(),
-    'Models',
-    "provider/model for runs that name none. Unset: the first configured provider's default, else offline/extractive.",
-  ),
-  OPENAI_API_KEY: setting(optionalText, 'Models', 'Key for openai/… models.', true),
-  OPENAI_BASE_URL: setting(
-    url('http:', 'https:').optional(),
-    'Models',
-    'Any OpenAI-compatible server; default https://api.openai.com/v1.',
-  ),
-  ANTHROPIC_API_KEY: setting(optionalText, 'Models', 'Key for anthropic/… models.', true),
-  ANTHROPIC_BASE_URL: setting(url('http:', 'https:').optional(), 'Models', 'Default https://api.anthropic.com/v1.'),
-  OLLAMA_BASE_URL: setting(
-    url('http:', 'https:').optional(),
-    'Models',
-    'An Ollama server, e.g. http://127.0.0.1:11434; serves ollama/… models.',
-  ),
-  MODEL_TIMEOUT_MS: setting(
-    integer(1000, 3_600_000).default(120_000),
-    'Models',
-    'Longest model call, its retries included.',
-  ),
-  MODEL_MAX_RETRIES: setting(
-    integer(0, 10).default(2),
-    'Models',
-    'Retries of a model call on 408, 409, 429 and 5xx, with back-off; Retry-After is honoured up to 60 s.',
-  ),
-  MODEL_PRICES_FILE: setting(
-    optionalText,
-    'Models',
-    'JSON or YAML file of prices that override the catalogue: { "provider/model": { inputUsdPerMillion, outputUsdPerMillion, cachedInputUsdPerMillion? } }.',
-  ),
+    DEFAULT_MODEL: setting(
+      modelName.optional(),
+      'Models',
+      "provider/model for runs that name none. Unset: the first configured provider's default, else offline/extractive.",
+    ),
+    OPENAI_API_KEY: setting(optionalText, 'Models', 'Key for openai/… models.', true),
+    OPENAI_BASE_URL: setting(
+      url('http:', 'https:').optional(),
+      'Models',
+      'Any OpenAI-compatible server; default https://api.openai.com/v1.',
+    ),
+    ANTHROPIC_API_KEY: setting(optionalText, 'Models', 'Key for anthropic/… models.', true),
+    ANTHROPIC_BASE_URL: setting(url('http:', 'https:').optional(), 'Models', 'Default https://api.anthropic.com/v1.'),
+    OLLAMA_BASE_URL: setting(
+      url('http:', 'https:').optional(),
+      'Models',
+      'An Ollama server, e.g. http://127.0.0.1:11434; serves ollama/… models.',
+    ),
+    MODEL_TIMEOUT_MS: setting(
+      integer(1000, 3_600_000).default(120_000),
+      'Models',
+      'Longest model call, its retries included.',
+    ),
+    MODEL_MAX_RETRIES: setting(
+      integer(0, 10).default(2),
+      'Models',
+      'Retries of a model call on 408, 409, 429 and 5xx, with back-off; Retry-After is honoured up to 60 s.',
+    ),
+    MODEL_PRICES_FILE: setting(
+      optionalText,
+      'Models',
+      'JSON or YAML file of prices that override the catalogue: { "provider/model": { inputUsdPerMillion, outputUsdPerMillion, cachedInputUsdPerMillion? } }.',
+    ),
 
-  RUN_CONCURRENCY: setting(integer(1, 2000).default(256), 'Runs', 'Runs in flight on one replica.'),
-  RUN_MAX_ATTEMPTS: setting(
-    integer(1, 20).default(3),
-    'Runs',
-    'How often a run is taken up before a crash of its worker fails it.',
-  ),
-  RUN_LEASE_MS: setting(
-    integer(1000, 600_000).default(10_000),
-    'Runs',
-    'A worker that is silent for this long has lost its run.',
-  ),
-  RUN_TIMEOUT_SECONDS: setting(
-    integer(1, 86_400).default(900),
-    'Runs',
-    'Longest run, unless its limits.timeoutSeconds says less.',
-  ),
+    RUN_CONCURRENCY: setting(integer(1, 2000).default(256), 'Runs', 'Runs in flight on one replica.'),
+    RUN_MAX_ATTEMPTS: setting(
+      integer(1, 20).default(3),
+      'Runs',
+      'How often a run is taken up before a crash of its worker fails it.',
+    ),
+    RUN_LEASE_MS: setting(
+      integer(1000, 600_000).default(10_000),
+      'Runs',
+      'A worker that is silent for this long has lost its run.',
+    ),
+    RUN_TIMEOUT_SECONDS: setting(
+      integer(1, 86_400).default(900),
+      'Runs',
+      'Longest run, unless its limits.timeoutSeconds says less.',
+    ),
 
-  REGISTRATION: setting(z.enum(['open', 'closed']).default('open'), 'Auth', 'Whether strangers may register.'),
-  ACCESS_TOKEN_TTL_SECONDS: setting(integer(60, 86_400).default(900), 'Auth', 'Life of an access token.'),
-  REFRESH_TOKEN_TTL_SECONDS: setting(
-    integer(3600, 31_536_000).default(2_592_000),
-    'Auth',
-    'Life of a session without a refresh.',
-  ),
-  ARGON2_MEMORY_KIB: setting(integer(8192, 1_048_576).default(19_456), 'Auth', 'argon2id memory per hash.'),
-  ARGON2_TIME_COST: setting(integer(1, 20).default(2), 'Auth', 'argon2id passes.'),
+    REGISTRATION: setting(
+      z.enum(['open', 'invite', 'closed']).default('open'),
+      'Auth',
+      'Who may register: anyone; who was invited; nobody.',
+    ),
+    EMAIL_VERIFICATION: setting(
+      flag.default(false),
+      'Auth',
+      'true: an address must be proved before it can sign in, and registering does not tell whether one is known. Needs SMTP_URL.',
+    ),
+    PASSWORD_POLICY: setting(
+      z.enum(['classes', 'length']).default('classes'),
+      'Auth',
+      'classes: upper case, lower case and digit; length: length and the blocklist alone (NIST SP 800-63B).',
+    ),
+    PASSWORD_MIN_LENGTH: setting(integer(8, 64).default(12), 'Auth', 'Fewest characters of a new password.'),
+    ACCESS_TOKEN_TTL_SECONDS: setting(integer(60, 86_400).default(900), 'Auth', 'Life of an access token.'),
+    REFRESH_TOKEN_TTL_SECONDS: setting(
+      integer(3600, 31_536_000).default(2_592_000),
+      'Auth',
+      'Life of a session without a refresh.',
+    ),
+    SESSION_TTL_SECONDS: setting(
+      integer(3600, 315_360_000).default(7_776_000),
+      'Auth',
+      'Life of a session however often it is refreshed.',
+    ),
+    INVITATION_TTL_SECONDS: setting(integer(60, 31_536_000).default(604_800), 'Auth', 'Life of an invitation.'),
+    PASSWORD_RESET_TTL_SECONDS: setting(integer(60, 86_400).default(3600), 'Auth', 'Life of a password-reset link.'),
+    ARGON2_MEMORY_KIB: setting(integer(8192, 1_048_576).default(19_456), 'Auth', 'argon2id memory per hash.'),
+    ARGON2_TIME_COST: setting(integer(1, 20).default(2), 'Auth', 'argon2id passes.'),
+    ARGON2_CONCURRENCY: setting(
+      integer(1, 64).default(2),
+      'Auth',
+      'Passwords hashed at once; each holds ARGON2_MEMORY_KIB and a thread.',
+    ),
+    ARGON2_QUEUE_LIMIT: setting(
+      integer(0, 10_000).default(128),
+      'Auth',
+      'Hashes that may wait for their turn; above it 503 with Retry-After.',
+    ),
 
-  LOG_LEVEL: setting(
-    z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-    'Observability',
-    'Least severe level that is logged.',
-  ),
-  LOG_FORMAT: setting(
-    z.enum(['json', 'pretty']).default('json'),
-    'Observability',
-    'json for machines, pretty for people.',
-  ),
-})
+    SMTP_URL: setting(
+      url('smtp:', 'smtps:').optional(),
+      'Mail',
+      'smtp(s)://user:password@host:port. Unset: who invites gets the link in the answer.',
+      true,
+    ),
+    MAIL_FROM: setting(z.string().min(3).default('TempoNest <no-reply@localhost>'), 'Mail', 'Sender of all mail.'),
+
+    RATE_LIMIT_ANONYMOUS_PER_MINUTE: setting(perWindow(60), 'Limits', 'Requests without credentials, an address.'),
+    RATE_LIMIT_AUTHENTICATED_PER_MINUTE: setting(
+      perWindow(300),
+      'Limits',
+      'Requests of members, viewers and API keys.',
+    ),
+    RATE_LIMIT_ADMIN_PER_MINUTE: setting(perWindow(1000), 'Limits', 'Requests of admins and owners.'),
+    RATE_LIMIT_LOGIN_PER_MINUTE: setting(perWindow(5), 'Limits', 'Sign-ins, an address.'),
+    RATE_LIMIT_REGISTER_PER_HOUR: setting(perWindow(3), 'Limits', 'Registrations, an address.'),
+    RATE_LIMIT_REFRESH_PER_MINUTE: setting(perWindow(10), 'Limits', 'Refreshes, an address.'),
+    RATE_LIMIT_PASSWORD_RESET_PER_HOUR: setting(perWindow(10), 'Limits', 'Reset requests and resets, an address.'),
+    RATE_LIMIT_HEALTH_PER_MINUTE: setting(perWindow(100), 'Limits', '/health and /health/detailed, an address.'),
+    RATE_LIMIT_CSP_REPORTS_PER_MINUTE: setting(perWindow(30), 'Limits', 'CSP reports, an address.'),
+    RATE_LIMIT_AGENT_RUNS_PER_MINUTE: setting(
+      perWindow(30),
+      'Limits',
+      'Runs of one agent, a principal, unless its own limit follows.',
+    ),
+    RATE_LIMIT_OVERSEER_RUNS_PER_MINUTE: setting(perWindow(20), 'Limits', 'Runs of the overseer, a principal.'),
+    RATE_LIMIT_QA_TESTER_RUNS_PER_MINUTE: setting(perWindow(15), 'Limits', 'Runs of the qa-tester, a principal.'),
+    LOGIN_LOCKOUT_AFTER_FAILURES: setting(
+      integer(1, 1000).default(10),
+      'Limits',
+      'Failed sign-ins in a row after which an account waits, twice as long each time; a password reset ends the wait.',
+    ),
+
+    LOG_LEVEL: setting(
+      z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+      'Observability',
+      'Least severe level that is logged.',
+    ),
+    LOG_FORMAT: setting(
+      z.enum(['json', 'pretty']).default('json'),
+      'Observability',
+      'json for machines, pretty for people.',
+    ),
+  })
+  .refine(({ EMAIL_VERIFICATION, SMTP_URL }) => !EMAIL_VERIFICATION || SMTP_URL !== undefined, {
+    path: ['SMTP_URL'],
+    error: 'required when EMAIL_VERIFICATION=true',
+  })
 
 export type Settings = z.infer<typeof settingsSchema>

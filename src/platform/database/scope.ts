@@ -8,6 +8,8 @@ export interface Scope {
   readonly userId?: string
   /** The e-mail address that somebody signs in with, before we know who it is. */
   readonly signInEmail?: string
+  /** SHA-256 of a secret that was presented (API key, reset link, invitation), before we know whose it is. */
+  readonly presentedHash?: Buffer
   /** A named cross-tenant purpose with a policy of its own, such as `runs.sweep`. */
   readonly purpose?: string
 }
@@ -16,9 +18,16 @@ export interface Scope {
 export const SET_SCOPE = {
   name: 'set_scope',
   text: `SELECT set_config('app.current_tenant', $1, true), set_config('app.current_user', $2, true),
-                set_config('app.sign_in_email', $3, true), set_config('app.purpose', $4, true)`,
+                set_config('app.sign_in_email', $3, true), set_config('app.purpose', $4, true),
+                set_config('app.presented_hash', $5, true)`,
 } as const
 
 export function scopeValues(scope: Scope): string[] {
-  return [scope.tenantId ?? '', scope.userId ?? '', scope.signInEmail ?? '', scope.purpose ?? '']
+  return [
+    scope.tenantId ?? '',
+    scope.userId ?? '',
+    scope.signInEmail ?? '',
+    scope.purpose ?? '',
+    scope.presentedHash?.toString('hex') ?? '',
+  ]
 }

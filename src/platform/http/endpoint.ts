@@ -2,13 +2,21 @@ import { applyDecorators, HttpCode, SetMetadata } from '@nestjs/common'
 import { ApiBearerAuth, ApiExtension, ApiOperation, ApiResponse } from '@nestjs/swagger'
 import type { z } from 'zod'
 import { problemSchema, PROBLEM_CONTENT_TYPE } from './problem.js'
-import type { Permission } from './principal.js'
+import { type Permission, PERMISSIONS } from './principal.js'
+import type { RouteLimit } from './rate-limits/route-limit.js'
 
-/** `public`: anyone; `authenticated`: any principal; else the permission that the route names. */
-export type Access = 'public' | 'authenticated' | Permission
+/**
+ * `public`: anyone, credentials are not looked at; `optional`: anyone, but credentials that are sent must be valid;
+ * `authenticated`: any principal; `session`: a person, not an API key; else the permission that the route names.
+ */
+export type Access = 'public' | 'optional' | 'authenticated' | 'session' | Permission
 
 /** Metadata key of a route's access. The guard refuses a route that has none. */
 export const ACCESS_METADATA = 'temponest:access'
+/** Metadata key: whether `Idempotency-Key` works on a route. */
+export const IDEMPOTENT_METADATA = 'temponest:idempotent'
+/** Metadata key of a route's own rate limit, beside the tier that its caller is in. */
+export const RATE_LIMIT_METADATA = 'temponest:rate-limit'
 
 interface Answer {
   readonly status: number
@@ -20,6 +28,10 @@ export interface EndpointOptions {
   readonly summary: string
   readonly description?: string
   readonly access: Access
+  /** The route creates or triggers something: `Idempotency-Key` makes it happen once. */
+  readonly idempotent?: boolean
+  /** A limit of the route's own beside its caller's tier; `none`: not even the tier counts. */
+  readonly rateLimit?: RouteLimit | 'none'
   /** What the route answers when all goes well, the usual status first. */
   readonly answers: readonly [Answer, ...Answer[]]
   /** Statuses of the problems that this route adds to those that any route can answer. */
@@ -43,13 +55,15 @@ const PROBLEM_WORDS: Record<number, string> = {
 /** Declares a route once: who may call it, and what the OpenAPI document says of it. */
 export function Endpoint(options: EndpointOptions): MethodDecorator {
   const { access, answers, problems = [] } = options
-  const isPublic = access === 'public'
+  const isPublic = access === 'public' || access === 'optional'
   const statuses = [...new Set([...problems, ...(isPublic ? [] : PROBLEMS_OF_PROTECTED), ...PROBLEMS_OF_ALL])].sort(
     (a, b) => a - b,
   )
-  const isPermission = access !== 'public' && access !== 'authenticated'
+  const isPermission = isPermissionAccess(access)
   return applyDecorators(
     SetMetadata(ACCESS_METADATA, access),
+    SetMetadata(IDEMPOTENT_METADATA, options.idempotent ?? false),
+    SetMetadata(RATE_LIMIT_METADATA, options.rateLimit),
     HttpCode(answers[0].status),
     ApiOperation({
       summary: options.summary,
@@ -68,4 +82,8 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
       }),
     ),
   )
+}
+
+export function isPermissionAccess(access: Access): access is Permission {
+  return (PERMISSIONS as readonly string[]).includes(access)
 }

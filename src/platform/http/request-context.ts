@@ -1,11 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
-/** What every log line of a request carries. */
+/** What every log line of a request carries, and what its audit rows say of it. */
 export interface RequestContext {
   readonly requestId: string
   readonly traceId?: string
+  /** Who is at the other end, past trusted proxies. */
+  readonly address?: string
   tenantId?: string
   userId?: string
+  apiKeyId?: string
 }
 
 /** Follows a request through every await; empty outside of one. */

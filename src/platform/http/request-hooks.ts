@@ -23,7 +23,7 @@ export function installRequestHooks(
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.header('X-Request-Id', request.id)
     const traceId = TRACEPARENT_PATTERN.exec(String(request.headers['traceparent'] ?? ''))?.[1]
-    const context: RequestContext = { requestId: request.id, ...(traceId && { traceId }) }
+    const context: RequestContext = { requestId: request.id, address: request.ip, ...(traceId && { traceId }) }
     requestContext.run(context, done)
   })
   fastify.addHook('onResponse', (request, reply, done) => {

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { QueryFailedError } from 'typeorm'
 import { AppError } from '#kernel/app-error.js'
 import type { Tx } from '#platform/database/tx.js'
+import { CredentialEntity } from '../passwords/credential.entity.js'
 import { MembershipEntity } from './membership.entity.js'
 import { TenantEntity } from './tenant.entity.js'
 import { UserEntity } from './user.entity.js'
@@ -18,7 +19,7 @@ export interface Account {
 @Injectable()
 export class AccountsRepository {
   /** Creates a user with a tenant of his own. @throws AppError `email_taken` */
-  async createOwner({ user, tenant, membership }: Account, tx: Tx): Promise<void> {
+  async createOwner({ user, tenant, membership }: Account, passwordHash: string, tx: Tx): Promise<void> {
     await tx.entities.insert(TenantEntity, tenant)
     await tx.entities.insert(UserEntity, user).catch((error: unknown) => {
       throw isUniqueViolation(error)
@@ -28,12 +29,15 @@ export class AccountsRepository {
           })
         : error
     })
+    await tx.entities.insert(CredentialEntity, { userId: user.id, passwordHash, changedAt: user.createdAt })
     await tx.entities.insert(MembershipEntity, membership)
   }
 
-  /** Visible only in a scope whose `signInEmail` is this address. */
-  findUserByEmail(email: string, tx: Tx): Promise<UserEntity | null> {
-    return tx.entities.findOneBy(UserEntity, { email })
+  /** Who has this address, and the password to compare with. Visible only in a scope whose `signInEmail` it is. */
+  async findSignIn(email: string, tx: Tx): Promise<{ user: UserEntity; passwordHash: string } | null> {
+    const user = await tx.entities.findOneBy(UserEntity, { email })
+    const credential = user && (await tx.entities.findOneBy(CredentialEntity, { userId: user.id }))
+    return user && credential && { user, passwordHash: credential.passwordHash }
   }
 
   /** The user's membership in `tenantId`, else the one that he has had for longest. */

@@ -15,4 +15,8 @@ export class MembershipEntity {
 
   @Column('timestamptz', { name: 'created_at' })
   createdAt!: Date
+
+  /** Suspended in this tenant since; null: not. */
+  @Column('timestamptz', { name: 'disabled_at', nullable: true })
+  disabledAt!: Date | null
 }

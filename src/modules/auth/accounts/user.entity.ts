@@ -13,9 +13,9 @@ export class UserEntity {
   @Column('text', { nullable: true })
   name!: string | null
 
-  /** argon2id, with its parameters inside (PHC string format). */
-  @Column('text', { name: 'password_hash' })
-  passwordHash!: string
+  /** When somebody proved that he reads this address; null: not yet. */
+  @Column('timestamptz', { name: 'email_verified_at', nullable: true })
+  emailVerifiedAt!: Date | null
 
   @Column('timestamptz', { name: 'created_at' })
   createdAt!: Date

@@ -34,7 +34,15 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
     const claims = accessClaimsSchema.safeParse(payload)
     if (!claims.success) return false
     const { sub, tid, sid, role, exp } = claims.data
-    const principal: Principal = { userId: sub, tenantId: tid, sessionId: sid, role, permissions: permissionsOf(role) }
+    const principal: Principal = {
+      userId: sub,
+      tenantId: tid,
+      sessionId: sid,
+      apiKeyId: null,
+      role,
+      permissions: permissionsOf(role),
+      rateLimitPerMinute: null,
+    }
     const token = readToken(request)
     if (token) this.verified.add(token, principal, exp)
     return principal

@@ -37,6 +37,10 @@ export class SessionIssuer {
       userId: owner.userId,
       createdAt: this.clock.now(),
       expiresAt: this.sessionEnd(),
+      endsAt: new Date(this.clock.now().getTime() + this.config.settings.SESSION_TTL_SECONDS * MS_PER_SECOND),
+      lastUsedAt: this.clock.now(),
+      userAgent: null,
+      address: null,
       revokedAt: null,
     }
     await this.sessions.create(session, tx)

@@ -22,6 +22,7 @@ export interface ClaimedRun extends Claim {
   readonly model: string
   readonly input: RunInput
   readonly userId: string | null
+  readonly apiKeyId: string | null
   readonly attempt: number
   readonly startedAt: Date
 }
@@ -59,7 +60,8 @@ export class EngineRepository {
               WHERE tenant_id = $1 AND id = $2
                 AND (status = 'pending' OR (status = 'running' AND lease_expires_at < now()))
           RETURNING tenant_id AS "tenantId", id AS "runId", fencing_number AS "fencingNumber", project_id AS "projectId",
-                    agent, agent_version AS "agentVersion", task, context, model, input, user_id AS "userId", attempt,
+                    agent, agent_version AS "agentVersion", task, context, model, input, user_id AS "userId",
+                    api_key_id AS "apiKeyId", attempt,
                     started_at AS "startedAt"`,
       values: [run.tenantId, run.runId, run.leaseMs, run.now],
     })

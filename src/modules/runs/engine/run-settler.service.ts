@@ -59,7 +59,7 @@ export class RunSettler {
   }
 
   private async write(run: ClaimedRun, settlement: Settlement, wasCalled: boolean): Promise<void> {
-    const { tenantId, runId, projectId, agent, model, userId } = run
+    const { tenantId, runId, projectId, agent, model, userId, apiKeyId } = run
     await this.database.workers.transaction({ tenantId }, async (tx) => {
       // All on the wire in one flight; none needs another's result.
       const [isOurs] = await Promise.all([
@@ -73,6 +73,7 @@ export class RunSettler {
               agent,
               model,
               userId,
+              apiKeyId,
               tokens: tokensOf(settlement),
               costUsd: settlement.costUsd,
             },

@@ -1,0 +1,269 @@
+-- Identity to the standard that attackers set: passwords apart from profiles, API keys, invitations, one-time tokens,
+-- sessions with two lifetimes, attempts counted where every replica sees them, idempotency keys, CSP reports, and an
+-- audit log that nobody can rewrite.
+-- Who holds a secret may find the row that it belongs to before we know whose it is: `app.presented_hash` carries the
+-- SHA-256 of what was presented, and a policy opens exactly the row with that hash. The secret itself is never stored.
+
+-- up
+CREATE FUNCTION app_presented_hash() RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE
+  RETURN decode(nullif(current_setting('app.presented_hash', true), ''), 'hex');
+
+CREATE FUNCTION app_purpose() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+  RETURN nullif(current_setting('app.purpose', true), '');
+
+-- A colleague may read a profile; nobody but its owner, and a sign-in that names the address, the password's hash.
+CREATE TABLE credentials (
+  user_id       uuid PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+  password_hash text NOT NULL,
+  changed_at    timestamptz NOT NULL
+);
+ALTER TABLE users NO FORCE ROW LEVEL SECURITY;
+INSERT INTO credentials SELECT id, password_hash, updated_at FROM users;
+ALTER TABLE users DROP COLUMN password_hash;
+ALTER TABLE users ADD COLUMN email_verified_at timestamptz;
+UPDATE users SET email_verified_at = created_at;
+ALTER TABLE users FORCE ROW LEVEL SECURITY;
+ALTER TABLE credentials ENABLE ROW LEVEL SECURITY;
+ALTER TABLE credentials FORCE ROW LEVEL SECURITY;
+CREATE POLICY credentials_self ON credentials USING (user_id = app_user()) WITH CHECK (user_id = app_user());
+CREATE POLICY credentials_sign_in ON credentials FOR SELECT
+  USING (EXISTS (SELECT 1 FROM users u WHERE u.id = credentials.user_id
+                    AND u.email = nullif(current_setting('app.sign_in_email', true), '')));
+
+-- Suspended in one tenant; an admin has no say over a user in another.
+ALTER TABLE memberships ADD COLUMN disabled_at timestamptz;
+
+-- `expires_at` moves with each refresh (idle life), `ends_at` never does (absolute life).
+ALTER TABLE sessions NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE sessions ADD COLUMN ends_at timestamptz, ADD COLUMN last_used_at timestamptz,
+  ADD COLUMN user_agent text, ADD COLUMN address text;
+UPDATE sessions SET ends_at = created_at + interval '90 days', last_used_at = created_at;
+ALTER TABLE sessions ALTER COLUMN ends_at SET NOT NULL, ALTER COLUMN last_used_at SET NOT NULL;
+ALTER TABLE sessions FORCE ROW LEVEL SECURITY;
+CREATE INDEX idx_sessions_user ON sessions (user_id);
+CREATE INDEX idx_sessions_expiry ON sessions (expires_at);
+-- A user sees and ends his sessions in all of his tenants.
+CREATE POLICY sessions_self_read ON sessions FOR SELECT USING (user_id = app_user());
+CREATE POLICY sessions_self_end ON sessions FOR UPDATE USING (user_id = app_user()) WITH CHECK (user_id = app_user());
+CREATE POLICY sessions_sweep_read ON sessions FOR SELECT USING (app_purpose() = 'auth.sweep' AND expires_at < now());
+CREATE POLICY sessions_sweep ON sessions FOR DELETE USING (app_purpose() = 'auth.sweep' AND expires_at < now());
+
+-- A key acts for the member who made it, within its scopes and never beyond that member's role of the day.
+CREATE TABLE api_keys (
+  tenant_id             uuid NOT NULL,
+  id                    uuid NOT NULL,
+  user_id               uuid NOT NULL,
+  name                  text NOT NULL,
+  prefix                text NOT NULL,
+  key_hash              bytea NOT NULL CONSTRAINT api_keys_hash_key UNIQUE,
+  scopes                text[] NOT NULL,
+  rate_limit_per_minute integer CONSTRAINT api_keys_rate_check CHECK (rate_limit_per_minute > 0),
+  budget_usd            numeric CONSTRAINT api_keys_budget_check CHECK (budget_usd >= 0),
+  created_at            timestamptz NOT NULL,
+  expires_at            timestamptz,
+  last_used_at          timestamptz,
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, user_id) REFERENCES memberships (tenant_id, user_id) ON DELETE CASCADE
+);
+CREATE INDEX idx_api_keys_tenant_user ON api_keys (tenant_id, user_id);
+ALTER TABLE api_keys ENABLE ROW LEVEL SECURITY;
+ALTER TABLE api_keys FORCE ROW LEVEL SECURITY;
+CREATE POLICY api_keys_tenant ON api_keys USING (tenant_id = app_tenant()) WITH CHECK (tenant_id = app_tenant());
+CREATE POLICY api_keys_presented ON api_keys FOR SELECT USING (key_hash = app_presented_hash());
+
+CREATE TABLE invitations (
+  tenant_id   uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
+  id          uuid NOT NULL,
+  email       text NOT NULL CONSTRAINT invitations_email_lowercase CHECK (email = lower(email)),
+  role        text NOT NULL CONSTRAINT invitations_role_check CHECK (role IN ('owner', 'admin', 'member', 'viewer')),
+  token_hash  bytea NOT NULL CONSTRAINT invitations_token_key UNIQUE,
+  invited_by  uuid NOT NULL,
+  created_at  timestamptz NOT NULL,
+  expires_at  timestamptz NOT NULL,
+  accepted_at timestamptz,
+  PRIMARY KEY (tenant_id, id)
+);
+-- One open invitation an address; a second one replaces it.
+CREATE UNIQUE INDEX idx_invitations_open ON invitations (tenant_id, email) WHERE accepted_at IS NULL;
+ALTER TABLE invitations ENABLE ROW LEVEL SECURITY;
+ALTER TABLE invitations FORCE ROW LEVEL SECURITY;
+CREATE POLICY invitations_tenant ON invitations USING (tenant_id = app_tenant()) WITH CHECK (tenant_id = app_tenant());
+CREATE POLICY invitations_presented ON invitations FOR SELECT USING (token_hash = app_presented_hash());
+
+-- Password resets and e-mail verifications: found by who holds the link, made and spent as the user that it is for.
+CREATE TABLE one_time_tokens (
+  token_hash bytea PRIMARY KEY,
+  user_id    uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  kind       text NOT NULL CONSTRAINT one_time_tokens_kind_check CHECK (kind IN ('password_reset', 'email_verification')),
+  created_at timestamptz NOT NULL,
+  expires_at timestamptz NOT NULL,
+  used_at    timestamptz
+);
+CREATE INDEX idx_one_time_tokens_user ON one_time_tokens (user_id, kind);
+CREATE INDEX idx_one_time_tokens_expiry ON one_time_tokens (expires_at);
+ALTER TABLE one_time_tokens ENABLE ROW LEVEL SECURITY;
+ALTER TABLE one_time_tokens FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_time_tokens_self ON one_time_tokens USING (user_id = app_user()) WITH CHECK (user_id = app_user());
+CREATE POLICY one_time_tokens_presented ON one_time_tokens FOR SELECT USING (token_hash = app_presented_hash());
+CREATE POLICY one_time_tokens_sweep_read ON one_time_tokens FOR SELECT
+  USING (app_purpose() = 'auth.sweep' AND expires_at < now());
+CREATE POLICY one_time_tokens_sweep ON one_time_tokens FOR DELETE
+  USING (app_purpose() = 'auth.sweep' AND expires_at < now());
+
+-- Failed sign-ins by the hash of the address, whether or not anyone has it: both look the same from outside.
+CREATE TABLE login_attempts (
+  email_hash     bytea PRIMARY KEY,
+  failures       integer NOT NULL,
+  last_failed_at timestamptz NOT NULL,
+  locked_until   timestamptz
+);
+CREATE INDEX idx_login_attempts_age ON login_attempts (last_failed_at);
+ALTER TABLE login_attempts ENABLE ROW LEVEL SECURITY;
+ALTER TABLE login_attempts FORCE ROW LEVEL SECURITY;
+CREATE POLICY login_attempts_presented ON login_attempts
+  USING (email_hash = app_presented_hash()) WITH CHECK (email_hash = app_presented_hash());
+CREATE POLICY login_attempts_sweep_read ON login_attempts FOR SELECT
+  USING (app_purpose() = 'auth.sweep' AND last_failed_at < now() - interval '1 day');
+CREATE POLICY login_attempts_sweep ON login_attempts FOR DELETE
+  USING (app_purpose() = 'auth.sweep' AND last_failed_at < now() - interval '1 day');
+
+-- Where sign-ins are counted while Redis is gone. Losing it in a crash costs a window of counting, and no more.
+CREATE UNLOGGED TABLE rate_limit_windows (
+  key_hash   bytea PRIMARY KEY,
+  hits       integer NOT NULL,
+  expires_at timestamptz NOT NULL
+);
+CREATE INDEX idx_rate_limit_windows_expiry ON rate_limit_windows (expires_at);
+ALTER TABLE rate_limit_windows ENABLE ROW LEVEL SECURITY;
+ALTER TABLE rate_limit_windows FORCE ROW LEVEL SECURITY;
+CREATE POLICY rate_limit_windows_counting ON rate_limit_windows
+  USING (app_purpose() = 'rate-limits') WITH CHECK (app_purpose() = 'rate-limits');
+
+-- A request that must happen once: claimed before it runs, tied to what it created in the write's own transaction.
+CREATE TABLE idempotency_keys (
+  tenant_id        uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
+  key              text NOT NULL,
+  request_hash     bytea NOT NULL,
+  fencing_number   integer NOT NULL DEFAULT 1,
+  lease_expires_at timestamptz,
+  resource_id      text,
+  response_status  integer,
+  response_headers jsonb,
+  response_body    bytea,
+  created_at       timestamptz NOT NULL,
+  expires_at       timestamptz NOT NULL,
+  PRIMARY KEY (tenant_id, key)
+);
+CREATE INDEX idx_idempotency_keys_expiry ON idempotency_keys (expires_at);
+ALTER TABLE idempotency_keys ENABLE ROW LEVEL SECURITY;
+ALTER TABLE idempotency_keys FORCE ROW LEVEL SECURITY;
+CREATE POLICY idempotency_keys_tenant ON idempotency_keys USING (tenant_id = app_tenant()) WITH CHECK (tenant_id = app_tenant());
+CREATE POLICY idempotency_keys_sweep_read ON idempotency_keys FOR SELECT
+  USING (app_purpose() = 'idempotency.sweep' AND expires_at < now());
+CREATE POLICY idempotency_keys_sweep ON idempotency_keys FOR DELETE
+  USING (app_purpose() = 'idempotency.sweep' AND expires_at < now());
+
+-- What browsers report of our Content-Security-Policy, one row a kind of violation.
+CREATE TABLE csp_reports (
+  fingerprint   bytea PRIMARY KEY,
+  document_uri  text NOT NULL,
+  directive     text NOT NULL,
+  blocked_uri   text NOT NULL,
+  hits          bigint NOT NULL,
+  first_seen_at timestamptz NOT NULL,
+  last_seen_at  timestamptz NOT NULL
+);
+ALTER TABLE csp_reports ENABLE ROW LEVEL SECURITY;
+ALTER TABLE csp_reports FORCE ROW LEVEL SECURITY;
+CREATE POLICY csp_reports_collecting ON csp_reports
+  USING (app_purpose() = 'csp-reports') WITH CHECK (app_purpose() = 'csp-reports');
+
+-- Who did what. Each row's hash covers the row before it, so that a change or a gap shows; the role that serves may add
+-- and read, and a trigger refuses everybody else, the owner included.
+CREATE TABLE audit_log (
+  tenant_id     uuid NOT NULL REFERENCES tenants (id),
+  sequence      bigint NOT NULL,
+  id            uuid NOT NULL,
+  occurred_at   timestamptz NOT NULL,
+  actor_type    text NOT NULL CONSTRAINT audit_log_actor_check CHECK (actor_type IN ('user', 'api_key', 'system', 'anonymous')),
+  actor_id      text,
+  action        text NOT NULL,
+  resource_type text NOT NULL,
+  resource_id   text NOT NULL,
+  before        jsonb,
+  after         jsonb,
+  address       text,
+  request_id    text,
+  hash          bytea NOT NULL,
+  search        tsvector NOT NULL,
+  PRIMARY KEY (tenant_id, sequence)
+);
+CREATE UNIQUE INDEX idx_audit_log_tenant_id ON audit_log (tenant_id, id);
+CREATE INDEX idx_audit_log_tenant_actor ON audit_log (tenant_id, actor_id, sequence DESC);
+CREATE INDEX idx_audit_log_tenant_action ON audit_log (tenant_id, action, sequence DESC);
+CREATE INDEX idx_audit_log_tenant_resource ON audit_log (tenant_id, resource_type, resource_id, sequence DESC);
+CREATE INDEX idx_audit_log_tenant_date ON audit_log (tenant_id, occurred_at);
+CREATE INDEX idx_audit_log_fts ON audit_log USING gin (search);
+ALTER TABLE audit_log ENABLE ROW LEVEL SECURITY;
+ALTER TABLE audit_log FORCE ROW LEVEL SECURITY;
+CREATE POLICY audit_log_tenant ON audit_log USING (tenant_id = app_tenant()) WITH CHECK (tenant_id = app_tenant());
+
+CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'audit_log is append-only' USING ERRCODE = 'insufficient_privilege';
+END $$;
+CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
+
+-- The end of each tenant's chain. Its row is locked by who adds, so that sequence and hash have no gap and no fork.
+CREATE TABLE audit_chain_heads (
+  tenant_id uuid PRIMARY KEY REFERENCES tenants (id),
+  sequence  bigint NOT NULL,
+  hash      bytea NOT NULL
+);
+ALTER TABLE audit_chain_heads ENABLE ROW LEVEL SECURITY;
+ALTER TABLE audit_chain_heads FORCE ROW LEVEL SECURITY;
+CREATE POLICY audit_chain_heads_tenant ON audit_chain_heads USING (tenant_id = app_tenant()) WITH CHECK (tenant_id = app_tenant());
+
+-- What a key spent, for its budget.
+ALTER TABLE runs ADD COLUMN api_key_id uuid;
+ALTER TABLE cost_tracking ADD COLUMN api_key_id uuid;
+CREATE INDEX idx_cost_tracking_tenant_api_key ON cost_tracking (tenant_id, api_key_id) INCLUDE (cost_usd)
+  WHERE api_key_id IS NOT NULL;
+
+GRANT SELECT, INSERT, UPDATE ON credentials, one_time_tokens, invitations, login_attempts, rate_limit_windows,
+  idempotency_keys, csp_reports, api_keys, audit_chain_heads TO :"app_role";
+GRANT DELETE ON sessions, one_time_tokens, invitations, login_attempts, rate_limit_windows, idempotency_keys, csp_reports,
+  api_keys, memberships TO :"app_role";
+GRANT SELECT, INSERT ON audit_log TO :"app_role";
+GRANT UPDATE (name, email_verified_at, updated_at) ON users TO :"app_role";
+GRANT UPDATE (role, disabled_at) ON memberships TO :"app_role";
+GRANT UPDATE (name) ON tenants TO :"app_role";
+
+-- down
+DROP TABLE audit_chain_heads, audit_log;
+DROP FUNCTION refuse_audit_change();
+DROP TABLE csp_reports, idempotency_keys, rate_limit_windows, login_attempts, one_time_tokens, invitations, api_keys;
+DROP INDEX idx_cost_tracking_tenant_api_key;
+ALTER TABLE cost_tracking DROP COLUMN api_key_id;
+ALTER TABLE runs DROP COLUMN api_key_id;
+DROP POLICY sessions_self_read ON sessions;
+DROP POLICY sessions_self_end ON sessions;
+DROP POLICY sessions_sweep_read ON sessions;
+DROP POLICY sessions_sweep ON sessions;
+DROP INDEX idx_sessions_user, idx_sessions_expiry;
+ALTER TABLE sessions DROP COLUMN ends_at, DROP COLUMN last_used_at, DROP COLUMN user_agent, DROP COLUMN address;
+ALTER TABLE memberships DROP COLUMN disabled_at;
+ALTER TABLE users ADD COLUMN password_hash text;
+ALTER TABLE users NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE credentials NO FORCE ROW LEVEL SECURITY;
+UPDATE users SET password_hash = c.password_hash FROM credentials c WHERE c.user_id = users.id;
+ALTER TABLE users ALTER COLUMN password_hash SET NOT NULL;
+ALTER TABLE users FORCE ROW LEVEL SECURITY;
+ALTER TABLE users DROP COLUMN email_verified_at;
+DROP TABLE credentials;
+REVOKE UPDATE (name, updated_at) ON users FROM :"app_role";
+REVOKE UPDATE (role), DELETE ON memberships FROM :"app_role";
+REVOKE UPDATE (name) ON tenants FROM :"app_role";
+REVOKE DELETE ON sessions FROM :"app_role";
+DROP FUNCTION app_purpose(), app_presented_hash();
