@@ -35,7 +35,7 @@ export interface EndpointOptions {
   /** What the route answers when all goes well, the usual status first. */
   readonly answers: readonly [Answer, ...Answer[]]
   /** Statuses of the problems that this route adds to those that any route can answer. */
-  readonly problems?: readonly (400 | 401 | 402 | 404 | 409 | 422)[]
+  readonly problems?: readonly (400 | 401 | 402 | 403 | 404 | 409 | 422)[]
 }
 
 const PROBLEMS_OF_ALL = [500, 503]
