@@ -22,6 +22,8 @@ interface Answer {
   readonly status: number
   readonly description: string
   readonly schema?: z.ZodType
+  /** Of a body that is no JSON. */
+  readonly mediaType?: string
 }
 
 export interface EndpointOptions {
@@ -71,8 +73,14 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
     }),
     ...(isPublic ? [] : [ApiBearerAuth()]),
     ...(isPermission ? [ApiExtension('x-permission', access)] : []),
-    ...answers.map(({ status, description, schema }) =>
-      ApiResponse({ status, description, ...(schema && { standardSchema: schema }) }),
+    ...(access === 'session' ? [ApiExtension('x-access', access)] : []),
+    ...answers.map(({ status, description, schema, mediaType }) =>
+      ApiResponse({
+        status,
+        description,
+        ...(schema && { standardSchema: schema }),
+        ...(mediaType !== undefined && { content: { [mediaType]: { schema: { type: 'string' } } } }),
+      }),
     ),
     ...statuses.map((status) =>
       ApiResponse({
