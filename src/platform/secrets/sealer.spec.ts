@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals'
 import { AppConfig } from '../config/app-config.js'
 import { Sealer } from './sealer.js'
 
-const OLD = 'the secret of last year, which has 32 characters'
-const NEW = 'the secret of this year, which has 32 characters'
+const OLD = 'the secret of last year that has 32 characters'
+const NEW = 'the secret of this year that has 32 characters'
 const PLACE = 'idempotency_keys/1/a'
 const TEXT = Buffer.from('{"key":"tn_secret"}')
 
