@@ -252,6 +252,23 @@ describe('an Idempotency-Key', () => {
   })
 })
 
+describe('the OpenAPI document', () => {
+  it('has the header and its refusals on the route that starts runs, and on none that has no keys', async () => {
+    const { paths } = (await app.inject({ url: '/openapi.json' })).json()
+    const start = paths['/v1/agents/{slug}/run'].post
+    expect(start.parameters).toContainEqual(
+      expect.objectContaining({
+        name: 'Idempotency-Key',
+        in: 'header',
+        required: false,
+        schema: { type: 'string', maxLength: 255, pattern: expect.any(String) },
+      }),
+    )
+    expect(Object.keys(start.responses)).toEqual(expect.arrayContaining(['400', '409', '422']))
+    expect(JSON.stringify(paths['/v1/auth/login'])).not.toContain('Idempotency-Key')
+  })
+})
+
 describe('the table of keys', () => {
   it('shows nothing of an answer to who reads it', async () => {
     const key = newKey()
