@@ -5,8 +5,8 @@ import type { Principal } from '#platform/http/principal.js'
 import { AuthCacheMetrics } from './auth-cache-metrics.js'
 
 const MAX_PRINCIPALS = 10_000
-/** A ceiling; the epochs' lease of two seconds is what bounds it in practice. */
-const MAX_AGE_MS = 300_000
+/** For what no epoch tells: that a session has come to its end by the clock. */
+const MAX_AGE_MS = 30_000
 
 interface Entry {
   readonly epochs: string
