@@ -109,7 +109,7 @@ describe('a browser session', () => {
 
   it('is not opened for another site', async () => {
     for (const headers of [{ origin: 'https://attacker.example' }, { 'sec-fetch-site': 'cross-site' }]) {
-      const response = await login(headers as Record<string, string>)
+      const response = await login(headers)
       expectProblem(response, { status: 403, code: 'csrf_failed' })
       expect(response.cookies).toEqual([])
     }
@@ -135,9 +135,8 @@ describe('a browser session', () => {
       headers: { 'x-csrf-token': own.csrfToken },
     })
     expect(response.statusCode).toBe(204)
-    expect(response.cookies.map(({ name, value }) => [name, value]).sort()).toEqual(
-      [ACCESS, CSRF, REFRESH].map((name) => [name, '']),
-    )
+    const cleared = response.cookies.map(({ name, value }) => `${name}=${value}`).sort()
+    expect(cleared).toEqual([ACCESS, CSRF, REFRESH].map((name) => `${name}=`))
     expect((await app.inject({ url: '/v1/auth/me', cookies: own.cookies })).statusCode).toBe(401)
   })
 

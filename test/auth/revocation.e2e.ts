@@ -87,7 +87,7 @@ describe('two replicas with one Redis', () => {
 describe('a replica that has lost Redis', () => {
   it('asks PostgreSQL: what the other replica revoked is refused by the next request, cut or frozen', async () => {
     const { email } = await TestUser.register(first)
-    for (const lose of [() => proxy.cut(), () => proxy.freeze()]) {
+    for (const lose of [() => proxy.cut(), async () => proxy.freeze()]) {
       const token = await openSession(email)
       expect([await statusOn(second, token), await statusOn(second, token)]).toEqual([200, 200])
       await lose()

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import fc from 'fast-check'
+import { sample } from 'fast-check'
 import type { InjectOptions, LightMyRequestResponse } from 'fastify'
 import { newId } from '#kernel/ids.js'
 import { permissionsOf } from '../../src/modules/auth/permissions.js'
@@ -117,7 +117,7 @@ function send(
 }
 
 function sampleOf({ body = {} }: Operation): unknown {
-  return fc.sample(arbitraryOf(body, api.document.components.schemas), { numRuns: 1, seed: 7 })[0]
+  return sample(arbitraryOf(body, api.document.components.schemas), { numRuns: 1, seed: 7 })[0]
 }
 
 /** A session of its own for each request: some of them end it. */

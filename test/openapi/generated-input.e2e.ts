@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import fc, { type Arbitrary } from 'fast-check'
+import * as fc from 'fast-check'
+import type { Arbitrary } from 'fast-check'
 import type { InjectOptions } from 'fastify'
 import { arbitraryOf } from '../support/openapi/arbitrary.js'
 import { type Operation, OpenApiOperations } from '../support/openapi/operations.js'

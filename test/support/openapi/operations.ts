@@ -55,7 +55,7 @@ export class OpenApiOperations {
     const documented = responses[status]
     if (!documented) return `undocumented status ${status}: ${answer.body.slice(0, 300)}`
     if (documented.content === undefined) return answer.body === '' ? null : `a body where ${status} has none`
-    const type = String(answer.headers['content-type'] ?? '').split(';', 1)[0] ?? ''
+    const type = (answer.headers['content-type'] ?? '').split(';', 1)[0] ?? ''
     const media = documented.content[type]
     if (!media) return `undocumented content type ${type} of ${status}`
     if (!media.schema || !type.endsWith('json')) return null

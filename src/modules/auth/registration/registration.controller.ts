@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger'
 import type { FastifyRequest } from 'fastify'
 import { Endpoint } from '#platform/http/endpoint.js'
 import { type RegisterCommand, registerSchema, type TokenPair, tokenPairSchema } from '../auth.schemas.js'
-import { clientInfoOf } from '../sessions/client-info.js'
+import { clientInfoOf } from '#platform/http/client-info.js'
 import { SessionAnswers } from '../sessions/session-answers.service.js'
 import { Registration } from './registration.service.js'
 

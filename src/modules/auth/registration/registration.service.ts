@@ -9,7 +9,7 @@ import { type Account, AccountsRepository } from '../accounts/accounts.repositor
 import { UserRegistered } from '../auth.events.js'
 import type { RegisterCommand } from '../auth.schemas.js'
 import { PasswordSetter } from '../passwords/password-setter.service.js'
-import type { ClientInfo } from '../sessions/client-info.js'
+import type { ClientInfo } from '#platform/http/client-info.js'
 import { SessionIssuer } from '../sessions/session-issuer.service.js'
 import type { SignedIn } from '../sessions/sign-in.service.js'
 

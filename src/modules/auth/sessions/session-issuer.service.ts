@@ -5,7 +5,7 @@ import { AppConfig } from '#platform/config/app-config.js'
 import type { Tx } from '#platform/database/tx.js'
 import type { MembershipEntity } from '../accounts/membership.entity.js'
 import { AccessTokens } from './access-tokens.js'
-import type { ClientInfo } from './client-info.js'
+import type { ClientInfo } from '#platform/http/client-info.js'
 import { mintRefreshToken, type RefreshToken } from './refresh-token.js'
 import type { SessionEntity } from './session.entity.js'
 import { SessionsRepository } from './sessions.repository.js'
@@ -57,7 +57,7 @@ export class SessionIssuer {
     const now = this.clock.now()
     const expiresAt = this.idleEnd(now, session.endsAt)
     await this.sessions.touch(session.id, { expiresAt, lastUsedAt: now, ...client }, tx)
-    return this.issue({ ...session, expiresAt }, next, tx)
+    return this.issue(Object.assign(session, { expiresAt }), next, tx)
   }
 
   /** An access token for a refresh token that exists already. */

@@ -2,7 +2,7 @@ import { CacheableMemory } from '@cacheable/memory'
 import { Injectable } from '@nestjs/common'
 import { Epochs } from '#platform/cache/epochs.js'
 import type { Principal } from '#platform/http/principal.js'
-import { AuthCacheMetrics } from './auth-cache-metrics.js'
+import { AuthCacheMetrics } from './auth-cache-metrics.service.js'
 
 const MAX_PRINCIPALS = 10_000
 /** For what no epoch tells: that a session has come to its end by the clock. */
