@@ -5,6 +5,7 @@ import { CacheModule } from './cache/cache.module.js'
 import { AppConfig } from './config/app-config.js'
 import { DatabaseModule } from './database/database.module.js'
 import { EventBus } from './events/event-bus.js'
+import { RateLimitsModule } from './http/rate-limits/rate-limits.module.js'
 import { JobsModule } from './jobs/jobs.module.js'
 import { LoggingModule } from './logging/logging.module.js'
 import { httpMetricsProviders } from './telemetry/http-metrics.js'
@@ -30,7 +31,13 @@ export class PlatformModule {
     return {
       module: PlatformModule,
       global: true,
-      imports: [LoggingModule.forRoot(logger), DatabaseModule.forRoot(databaseUrl), JobsModule, CacheModule],
+      imports: [
+        LoggingModule.forRoot(logger),
+        DatabaseModule.forRoot(databaseUrl),
+        JobsModule,
+        CacheModule,
+        RateLimitsModule,
+      ],
       providers,
       exports: [...providers, LoggingModule],
     }

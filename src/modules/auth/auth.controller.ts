@@ -25,6 +25,7 @@ export class AuthController {
   @Endpoint({
     summary: 'Register a user with a tenant of his own',
     access: 'public',
+    rateLimit: 'register',
     answers: [{ status: 201, description: 'Registered and signed in.', schema: tokenPairSchema }],
     problems: [400, 409],
   })
@@ -36,6 +37,7 @@ export class AuthController {
   @Endpoint({
     summary: 'Sign in',
     access: 'public',
+    rateLimit: 'login',
     answers: [{ status: 200, description: 'Signed in.', schema: tokenPairSchema }],
     problems: [400, 401],
   })
@@ -48,6 +50,7 @@ export class AuthController {
     summary: 'Trade a refresh token for a new pair',
     description: 'A refresh token works once. One that is used again ends its session.',
     access: 'public',
+    rateLimit: 'refresh',
     answers: [{ status: 200, description: 'The new pair.', schema: tokenPairSchema }],
     problems: [400, 401],
   })

@@ -3,6 +3,7 @@ import { ApiBearerAuth, ApiExtension, ApiOperation, ApiResponse } from '@nestjs/
 import type { z } from 'zod'
 import { problemSchema, PROBLEM_CONTENT_TYPE } from './problem.js'
 import { type Permission, PERMISSIONS } from './principal.js'
+import { RATE_LIMIT_HEADER_REFERENCES, RETRY_AFTER_REFERENCE } from './rate-limits/rate-limit-headers.js'
 import type { RouteLimit } from './rate-limits/route-limit.js'
 
 /**
@@ -40,6 +41,7 @@ export interface EndpointOptions {
 
 const PROBLEMS_OF_ALL = [500, 503]
 const PROBLEMS_OF_PROTECTED = [401, 403]
+const RATE_LIMITED = 429
 const PROBLEM_WORDS: Record<number, string> = {
   400: 'A field is invalid.',
   401: 'No valid token.',
@@ -48,6 +50,7 @@ const PROBLEM_WORDS: Record<number, string> = {
   404: 'Not found, or not yours.',
   409: 'The state does not allow it.',
   422: 'The idempotency key was used with another body.',
+  429: 'Too many requests; see Retry-After.',
   500: 'Our fault.',
   503: 'Not available just now; see Retry-After.',
 }
@@ -56,9 +59,17 @@ const PROBLEM_WORDS: Record<number, string> = {
 export function Endpoint(options: EndpointOptions): MethodDecorator {
   const { access, answers, problems = [] } = options
   const isPublic = access === 'public' || access === 'optional'
-  const statuses = [...new Set([...problems, ...(isPublic ? [] : PROBLEMS_OF_PROTECTED), ...PROBLEMS_OF_ALL])].sort(
-    (a, b) => a - b,
-  )
+  const isLimited = options.rateLimit !== 'none'
+  const statuses = [
+    ...problems,
+    ...(isPublic ? [] : PROBLEMS_OF_PROTECTED),
+    ...(isLimited ? [RATE_LIMITED] : []),
+    ...PROBLEMS_OF_ALL,
+  ]
+  const headersOf = (status: number) => ({
+    ...(isLimited && RATE_LIMIT_HEADER_REFERENCES),
+    ...(status === RATE_LIMITED && RETRY_AFTER_REFERENCE),
+  })
   const isPermission = isPermissionAccess(access)
   return applyDecorators(
     SetMetadata(ACCESS_METADATA, access),
@@ -72,15 +83,18 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
     ...(isPublic ? [] : [ApiBearerAuth()]),
     ...(isPermission ? [ApiExtension('x-permission', access)] : []),
     ...answers.map(({ status, description, schema }) =>
-      ApiResponse({ status, description, ...(schema && { standardSchema: schema }) }),
+      ApiResponse({ status, description, headers: headersOf(status), ...(schema && { standardSchema: schema }) }),
     ),
-    ...statuses.map((status) =>
-      ApiResponse({
-        status,
-        description: PROBLEM_WORDS[status] ?? 'A problem.',
-        content: { [PROBLEM_CONTENT_TYPE]: { schema: { $ref: `#/components/schemas/${problemSchema.meta()?.id}` } } },
-      }),
-    ),
+    ...[...new Set(statuses)]
+      .sort((a, b) => a - b)
+      .map((status) =>
+        ApiResponse({
+          status,
+          description: PROBLEM_WORDS[status] ?? 'A problem.',
+          headers: headersOf(status),
+          content: { [PROBLEM_CONTENT_TYPE]: { schema: { $ref: `#/components/schemas/${problemSchema.meta()?.id}` } } },
+        }),
+      ),
   )
 }
 
