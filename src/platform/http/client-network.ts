@@ -1,5 +1,5 @@
 import { isIPv4 } from 'node:net'
-import { IPv6, parse } from 'ipaddr.js'
+import ipaddr from 'ipaddr.js'
 
 /** Of an IPv6 address the first four of eight groups: a network of 64 bits is the least that one customer is given. */
 const NETWORK_GROUPS = 4
@@ -29,8 +29,8 @@ function networkOf(address: string): string {
   // The library also reads numbers as addresses; nobody sends those but to be counted anew.
   if (!address.includes(':')) return UNREADABLE
   try {
-    const parsed = parse(address)
-    if (!(parsed instanceof IPv6)) return UNREADABLE
+    const parsed = ipaddr.parse(address)
+    if (!(parsed instanceof ipaddr.IPv6)) return UNREADABLE
     if (parsed.isIPv4MappedAddress()) return parsed.toIPv4Address().toString()
     const network = parsed.parts.slice(0, NETWORK_GROUPS).map((group) => group.toString(16))
     return `${network.join(':')}::/64`
