@@ -8,13 +8,16 @@ interface Operation {
   readonly summary?: string
   readonly security?: readonly object[]
   readonly requestBody?: { readonly content: Record<string, { readonly schema: object }> }
-  readonly responses: Record<string, { readonly content?: Record<string, { readonly schema: object }> }>
+  readonly responses: Record<
+    string,
+    { readonly content?: Record<string, { readonly schema: object }>; readonly headers?: Record<string, object> }
+  >
   readonly 'x-permission'?: string
 }
 interface Document {
   readonly openapi: string
   readonly paths: Record<string, Record<string, Operation>>
-  readonly components: { readonly schemas: Record<string, object> }
+  readonly components: { readonly schemas: Record<string, object>; readonly headers: Record<string, object> }
 }
 
 const PUBLIC = /^(\/health|\/metrics|\/v1\/auth\/(register|login|refresh)$)/
@@ -75,6 +78,24 @@ describe('the OpenAPI document', () => {
       const isNamed = PUBLIC.test(path) || path === '/v1/auth/me' || operation['x-permission'] !== undefined
       expect([path, isNamed]).toEqual([path, true])
     }
+  })
+
+  it('tells of the limits with every answer of a limited route, and with none of the others', () => {
+    const limits = ['X-RateLimit-Limit', 'X-RateLimit-Remaining', 'X-RateLimit-Reset', 'RateLimit-Policy', 'RateLimit']
+    const unlimited = new Set(['/health/liveness', '/health/readiness', '/metrics'])
+    for (const { path, operation } of operations) {
+      const isLimited = !unlimited.has(path)
+      expect([path, Object.hasOwn(operation.responses, '429')]).toEqual([path, isLimited])
+      // A body that is refused for its size or type never reaches the limits.
+      const { 413: _, 415: __, ...answers } = operation.responses
+      for (const [status, { headers = {} }] of Object.entries(answers)) {
+        const expected = isLimited ? [...limits, ...(status === '429' ? ['Retry-After'] : [])] : []
+        expect([path, status, Object.keys(headers)]).toEqual([path, status, expected])
+        const references = Object.keys(headers).map((name) => ({ $ref: `#/components/headers/${name}` }))
+        expect(Object.values(headers)).toEqual(references)
+      }
+    }
+    expect(Object.keys(document.components.headers)).toEqual([...limits, 'Retry-After'])
   })
 
   it('has a schema for every body, and no reference that leads nowhere', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import fc from 'fast-check'
+import { array, assert, constantFrom, integer, property, record } from 'fast-check'
 import { InProcessWindows } from './in-process-windows.js'
 
 const MINUTE_MS = 60_000
@@ -38,9 +38,9 @@ describe('InProcessWindows', () => {
   })
 
   it('counts as a list of all hits would, whatever comes when', () => {
-    const step = fc.record({ key: fc.constantFrom('a', 'b', 'c'), afterMs: fc.integer({ min: 0, max: 45_000 }) })
-    fc.assert(
-      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+    const step = record({ key: constantFrom('a', 'b', 'c'), afterMs: integer({ min: 0, max: 45_000 }) })
+    assert(
+      property(array(step, { maxLength: 200 }), (steps) => {
         const windows = new InProcessWindows()
         const begun = new Map<string, { atMs: number; hits: number }>()
         let nowMs = NOW_MS

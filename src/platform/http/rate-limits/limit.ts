@@ -1,3 +1,5 @@
+const MINUTE_MS = 60_000
+const HOUR_MS = 3_600_000
 const MS_PER_SECOND = 1000
 
 /** So many requests of one client in a window of fixed length, which begins with the first. */
@@ -24,6 +26,14 @@ export interface Standing {
   readonly resetSeconds: number
 }
 
-export function newLimit(name: string, quota: number, windowMs: number): Limit {
+export function perMinute(name: string, quota: number): Limit {
+  return newLimit(name, quota, MINUTE_MS)
+}
+
+export function perHour(name: string, quota: number): Limit {
+  return newLimit(name, quota, HOUR_MS)
+}
+
+function newLimit(name: string, quota: number, windowMs: number): Limit {
   return { name, quota, windowMs, policy: `"${name}";q=${quota};w=${windowMs / MS_PER_SECOND}` }
 }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
-import { newLimit, type Standing } from './limit.js'
+import { perHour, perMinute, type Standing } from './limit.js'
 import { rateLimitHeaders } from './rate-limit-headers.js'
 
-const tier: Standing = { limit: newLimit('anonymous', 60, 60_000), remaining: 7, resetSeconds: 12 }
-const route: Standing = { limit: newLimit('register', 3, 3_600_000), remaining: 2, resetSeconds: 3599 }
+const tier: Standing = { limit: perMinute('anonymous', 60), remaining: 7, resetSeconds: 12 }
+const route: Standing = { limit: perHour('register', 3), remaining: 2, resetSeconds: 3599 }
 
 describe('rateLimitHeaders', () => {
   it('tells of all limits, and of the tightest one in the headers that hold one', () => {
@@ -19,7 +19,10 @@ describe('rateLimitHeaders', () => {
   })
 
   it('names of two that are as empty the one that stays so for longer', () => {
-    const empty = [tier, route].map((standing) => ({ ...standing, remaining: 0 }))
+    const empty = [
+      { ...tier, remaining: 0 },
+      { ...route, remaining: 0 },
+    ]
     expect(rateLimitHeaders(empty)).toMatchObject({ 'X-RateLimit-Limit': '3', 'X-RateLimit-Reset': '3599' })
     expect(rateLimitHeaders(empty.toReversed())).toMatchObject({ 'X-RateLimit-Limit': '3' })
   })

@@ -2,11 +2,8 @@ import { Injectable } from '@nestjs/common'
 import { AppConfig } from '../../config/app-config.js'
 import { clientNetwork } from '../client-network.js'
 import type { AuthenticatedRequest, Principal } from '../principal.js'
-import { type Charge, type Limit, newLimit } from './limit.js'
+import { type Charge, type Limit, perHour, perMinute } from './limit.js'
 import type { RouteLimit } from './route-limit.js'
-
-const MINUTE_MS = 60_000
-const HOUR_MS = 3_600_000
 
 /** Which limits a request counts against, by who sends it and which route it is for. */
 @Injectable()
@@ -17,8 +14,6 @@ export class RateLimitPolicy {
   private readonly runsOfAgent: ReadonlyMap<unknown, Limit>
 
   constructor({ settings }: AppConfig) {
-    const perMinute = (name: string, quota: number): Limit => newLimit(name, quota, MINUTE_MS)
-    const perHour = (name: string, quota: number): Limit => newLimit(name, quota, HOUR_MS)
     this.tiers = {
       anonymous: perMinute('anonymous', settings.RATE_LIMIT_ANONYMOUS_PER_MINUTE),
       authenticated: perMinute('authenticated', settings.RATE_LIMIT_AUTHENTICATED_PER_MINUTE),
@@ -62,7 +57,7 @@ export class RateLimitPolicy {
   private tierOf(principal: Principal): Charge {
     const { role, rateLimitPerMinute } = principal
     if (rateLimitPerMinute !== null) {
-      return charge(newLimit('api-key', rateLimitPerMinute, MINUTE_MS), subjectOf(principal))
+      return charge(perMinute('api-key', rateLimitPerMinute), subjectOf(principal))
     }
     const isAdmin = role === 'admin' || role === 'owner'
     return charge(isAdmin ? this.tiers.admin : this.tiers.authenticated, subjectOf(principal))
