@@ -28,6 +28,7 @@ describe('tenancy', () => {
       connectTimeoutMs: 5000,
       statementTimeoutMs: 5000,
       answerTimeoutMs: 10_000,
+      preparedStatements: true,
     })
     await pool.open()
   })
