@@ -25,7 +25,7 @@ const FUNCTION_BODIES = {
 }
 
 /** What each object is found guilty of, by a query that gives the guilty objects' names. */
-const RULES: Readonly<Record<string, string>> = {
+export const TENANCY_RULES: Readonly<Record<string, string>> = {
   'has no forced row-level security': `
     SELECT relname FROM tables WHERE NOT (relrowsecurity AND relforcerowsecurity)`,
   'has no policy': `
@@ -93,7 +93,7 @@ const RULES: Readonly<Record<string, string>> = {
 
 /** All rules in one round trip: `$1` the role that serves, `$2` policy and `$3` index exceptions, `$4` `FUNCTION_BODIES_JSON`. */
 export const VIOLATIONS_SQL = `WITH ${TABLES}
-${Object.entries(RULES)
+${Object.entries(TENANCY_RULES)
   .map(([fault, sql]) => `SELECT guilty.name::text || ' ${fault}' AS violation FROM (${sql}) AS guilty (name)`)
   .join('\nUNION ALL ')}
 ORDER BY violation`
