@@ -200,7 +200,7 @@ describe('a start', () => {
     await run(`CREATE TABLE of_tomorrow (id int);
       INSERT INTO schema_migrations (timestamp, name) VALUES (9999999999999, 'of-tomorrow-9999999999999')`)
     try {
-      await provision()
+      await expect(provision()).resolves.toBeUndefined()
     } finally {
       await run(`DROP TABLE of_tomorrow; DELETE FROM schema_migrations WHERE name LIKE 'of-tomorrow%'`)
     }
