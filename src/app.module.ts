@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common'
 import { AgentsModule } from '#modules/agents'
 import { AuthModule } from '#modules/auth'
+import { CspReportsModule } from '#modules/csp-reports'
 import { HealthModule } from '#modules/health'
 import { MetricsModule } from '#modules/metrics'
 import { RunsModule } from '#modules/runs'
@@ -11,7 +12,15 @@ export class AppModule {
   static forRoot(options: PlatformOptions): DynamicModule {
     return {
       module: AppModule,
-      imports: [PlatformModule.forRoot(options), AuthModule, AgentsModule, RunsModule, HealthModule, MetricsModule],
+      imports: [
+        PlatformModule.forRoot(options),
+        AuthModule,
+        AgentsModule,
+        RunsModule,
+        HealthModule,
+        MetricsModule,
+        CspReportsModule,
+      ],
     }
   }
 }

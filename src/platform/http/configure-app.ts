@@ -1,7 +1,9 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { PinoLogger } from 'nestjs-pino'
 import type { Logger } from 'pino'
+import type { AppConfig } from '../config/app-config.js'
 import { HttpMetrics } from '../telemetry/http-metrics.js'
+import { serveDocs } from './docs-page.js'
 import { buildOpenApiDocument, serveOpenApi } from './openapi.js'
 import { ProblemFilter } from './problem.filter.js'
 import { installRequestHooks } from './request-hooks.js'
@@ -10,14 +12,16 @@ import { createValidationPipe } from './validation.pipe.js'
 /** Sets up what holds for every route. Call once, before the app listens. */
 export async function configureApp(
   app: NestFastifyApplication,
-  { logger, version }: { logger: Logger; version: string },
+  { config, logger, version }: { config: AppConfig; logger: Logger; version: string },
 ): Promise<void> {
   const metrics = app.get(HttpMetrics)
-  installRequestHooks(app.getHttpAdapter().getInstance(), {
+  const fastify = app.getHttpAdapter().getInstance()
+  installRequestHooks(fastify, {
     logger,
     onFinished: (request) => metrics.observe(request),
   })
   app.useGlobalPipes(createValidationPipe())
   app.useGlobalFilters(new ProblemFilter(await app.resolve(PinoLogger)))
   serveOpenApi(app, buildOpenApiDocument(app, version))
+  serveDocs(fastify, config)
 }

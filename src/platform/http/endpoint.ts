@@ -1,4 +1,5 @@
 import { applyDecorators, HttpCode, SetMetadata } from '@nestjs/common'
+import { RouteConfig } from '@nestjs/platform-fastify'
 import { ApiBearerAuth, ApiExtension, ApiOperation, ApiResponse } from '@nestjs/swagger'
 import type { z } from 'zod'
 import { problemSchema, PROBLEM_CONTENT_TYPE } from './problem.js'
@@ -32,6 +33,10 @@ export interface EndpointOptions {
   readonly idempotent?: boolean
   /** A limit of the route's own beside its caller's tier; `none`: not even the tier counts. */
   readonly rateLimit?: RouteLimit | 'none'
+  /** Largest body, where that is not `BODY_LIMIT_BYTES`. */
+  readonly bodyLimitBytes?: number
+  /** It waits as long as `Prefer` says, on top of the HANDLER_TIMEOUT_MS that every route has. */
+  readonly waits?: boolean
   /** What the route answers when all goes well, the usual status first. */
   readonly answers: readonly [Answer, ...Answer[]]
   /** Statuses of the problems that this route adds to those that any route can answer. */
@@ -54,7 +59,7 @@ const PROBLEM_WORDS: Record<number, string> = {
 
 /** Declares a route once: who may call it, and what the OpenAPI document says of it. */
 export function Endpoint(options: EndpointOptions): MethodDecorator {
-  const { access, answers, problems = [] } = options
+  const { access, answers, bodyLimitBytes, waits, problems = [] } = options
   const isPublic = access === 'public' || access === 'optional'
   const statuses = [...new Set([...problems, ...(isPublic ? [] : PROBLEMS_OF_PROTECTED), ...PROBLEMS_OF_ALL])].sort(
     (a, b) => a - b,
@@ -64,6 +69,7 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
     SetMetadata(ACCESS_METADATA, access),
     SetMetadata(IDEMPOTENT_METADATA, options.idempotent ?? false),
     SetMetadata(RATE_LIMIT_METADATA, options.rateLimit),
+    RouteConfig({ access, ...(bodyLimitBytes && { bodyLimitBytes }), ...(waits && { waits }) }),
     HttpCode(answers[0].status),
     ApiOperation({
       summary: options.summary,

@@ -5,6 +5,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { AppError } from '#kernel/app-error.js'
 import { newId } from '#kernel/ids.js'
 import type { AppConfig } from '../config/app-config.js'
+import { installEdge } from './edge/install-edge.js'
+import { createSecurityHeaders } from './edge/security-headers.js'
 import { PROBLEM_CONTENT_TYPE, statusOf, toAppError, toProblem } from './problem.js'
 import { RouteTable } from './route-table.js'
 
@@ -13,7 +15,9 @@ const MAX_PARAM_LENGTH = 200
 const KEEP_ALIVE_TIMEOUT_MS = 72_000
 
 /** Fastify, set up so that whatever goes wrong before a route is found is answered as the contract has it, too. */
-export function createHttpAdapter({ settings }: AppConfig): FastifyAdapter {
+export async function createHttpAdapter(config: AppConfig): Promise<FastifyAdapter> {
+  const { settings } = config
+  const securityHeaders = await createSecurityHeaders(config)
   const adapter = new FastifyAdapter({
     bodyLimit: settings.BODY_LIMIT_BYTES,
     requestTimeout: settings.REQUEST_TIMEOUT_MS,
@@ -23,8 +27,9 @@ export function createHttpAdapter({ settings }: AppConfig): FastifyAdapter {
     requestIdHeader: false,
     genReqId: (request: IncomingMessage) => pickRequestId(request.headers['x-request-id']),
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    // Before a route is found no hook has run.
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
-      void sendProblem(error, request, reply),
+      void sendProblem(error, request, reply.headers({ ...securityHeaders, 'cache-control': 'no-store' })),
     clientErrorHandler: answerBrokenRequest,
     // Node would refuse with an empty body; `refuseMissingHost` does with a problem.
     http: { requireHostHeader: false },
@@ -33,6 +38,7 @@ export function createHttpAdapter({ settings }: AppConfig): FastifyAdapter {
   fastify.removeContentTypeParser('text/plain')
   // RFC 9110 §10.1.1 lets a server overlook an expectation that it does not know; Node would answer with an empty 417.
   fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response))
+  installEdge(fastify, { settings, securityHeaders })
   refuseMissingHost(fastify)
   refuseWrongMethods(fastify)
   return adapter
