@@ -24,7 +24,6 @@ const UNUSED_FEATURES = [
   'publickey-credentials-get',
   'screen-wake-lock',
   'usb',
-  'web-share',
   'xr-spatial-tracking',
 ]
 /** Of one answer, not of what it should be like. */
@@ -47,15 +46,15 @@ const API_DIRECTIVES: Directives = {
 export async function createSecurityHeaders(config: AppConfig): Promise<Record<string, string>> {
   return {
     ...(await helmetHeaders(config)),
-    'content-security-policy': toPolicy(API_DIRECTIVES),
+    'content-security-policy': toPolicy(config, API_DIRECTIVES),
     'permissions-policy': UNUSED_FEATURES.map((feature) => `${feature}=()`).join(', '),
-    'reporting-endpoints': `${REPORTING_GROUP}="${CSP_REPORTS_PATH}"`,
+    ...(isServedByTls(config) && { 'reporting-endpoints': `${REPORTING_GROUP}="${CSP_REPORTS_PATH}"` }),
   }
 }
 
 /** For the page at /docs, whose scripts and styles carry the nonce of their answer. */
 export function docsPolicy(config: AppConfig, nonce: string): string {
-  return toPolicy({
+  return toPolicy(config, {
     ...API_DIRECTIVES,
     'script-src': `'nonce-${nonce}'`,
     'style-src': `'nonce-${nonce}'`,
@@ -66,9 +65,13 @@ export function docsPolicy(config: AppConfig, nonce: string): string {
   })
 }
 
-function toPolicy(directives: Directives): string {
-  // Browsers that know `report-to` pass over `report-uri`.
-  const all = { ...directives, 'report-uri': CSP_REPORTS_PATH, 'report-to': REPORTING_GROUP }
+function toPolicy(config: AppConfig, directives: Directives): string {
+  const all = {
+    ...directives,
+    'report-uri': CSP_REPORTS_PATH,
+    // Without TLS browsers send nothing to a reporting endpoint, and pass over `report-uri` all the same.
+    ...(isServedByTls(config) && { 'report-to': REPORTING_GROUP }),
+  }
   return Object.entries(all)
     .map((entry) => entry.join(' ').trim())
     .join('; ')
