@@ -13,6 +13,8 @@ import { RouteTable } from './route-table.js'
 const REQUEST_ID_PATTERN = /^[A-Za-z0-9_-]{1,64}$/
 const MAX_PARAM_LENGTH = 200
 const KEEP_ALIVE_TIMEOUT_MS = 72_000
+/** How often Node looks for requests that take too long to arrive; its own half a minute doubles the default limit. */
+const SLOW_REQUEST_CHECK_MS = 1000
 
 /** Fastify, set up so that whatever goes wrong before a route is found is answered as the contract has it, too. */
 export async function createHttpAdapter(config: AppConfig): Promise<FastifyAdapter> {
@@ -31,8 +33,13 @@ export async function createHttpAdapter(config: AppConfig): Promise<FastifyAdapt
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
       void sendProblem(error, request, reply.headers({ ...securityHeaders, 'cache-control': 'no-store' })),
     clientErrorHandler: answerBrokenRequest,
-    // Node would refuse with an empty body; `refuseMissingHost` does with a problem.
-    http: { requireHostHeader: false },
+    http: {
+      // Node would refuse with an empty body; `refuseMissingHost` does with a problem.
+      requireHostHeader: false,
+      // Again: Fastify's option comes after Node has set a minute for headers, and a slow body is cut off after both only.
+      requestTimeout: settings.REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: SLOW_REQUEST_CHECK_MS,
+    },
   })
   const fastify = adapter.getInstance<FastifyInstance>()
   fastify.removeContentTypeParser('text/plain')

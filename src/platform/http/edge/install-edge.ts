@@ -8,14 +8,14 @@ import { applyBodyLimits } from './route-settings.js'
 
 interface EdgeOptions {
   readonly settings: Settings
-  /** What every answer says, whatever it is. */
+  /** What every answer says, beside its id. */
   readonly securityHeaders: Readonly<Record<string, string>>
 }
 
 /** What stands between the network and every route. Before all other hooks: what those answer passes through here, too. */
 export function installEdge(fastify: FastifyInstance, { settings, securityHeaders }: EdgeOptions): void {
-  fastify.addHook('onRequest', (_request, reply, done) => {
-    void reply.headers(securityHeaders)
+  fastify.addHook('onRequest', (request, reply, done) => {
+    void reply.headers(securityHeaders).header('x-request-id', request.id)
     done()
   })
   refuseForeignCodings(fastify)
