@@ -116,7 +116,8 @@ describe('a route that takes too long', () => {
   it('has no second word when its answer comes after all', async () => {
     const baseUrl = await app.listen()
     const answers = await Promise.all(Array.from({ length: 3 }, () => fetch(`${baseUrl}/test/late`)))
-    for (const answer of answers) expect([answer.status, await answer.json()]).toMatchObject([503, { code: 'unavailable' }])
+    for (const answer of answers)
+      expect([answer.status, await answer.json()]).toMatchObject([503, { code: 'unavailable' }])
     await sleep(500)
     expect((await fetch(`${baseUrl}/health/liveness`)).status).toBe(200)
   })
@@ -151,7 +152,9 @@ describe('a client that never sends its body to the end', () => {
     await using app = await TestApp.start({ env: { REQUEST_TIMEOUT_MS: '1000', HANDLER_TIMEOUT_MS: '1000' } })
     const { hostname, port } = new URL(await app.listen())
     const socket = connect({ host: hostname, port: Number(port) })
-    socket.write('POST /v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{')
+    socket.write(
+      'POST /v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{',
+    )
     const answer = await readAll(socket)
     expect(answer).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/)
     expect(answer).toContain('"code":"request_timeout"')

@@ -4,6 +4,7 @@ import { limitHandlers } from './answer-deadline.js'
 import { AnswerEncoder } from './answer-encoder.js'
 import { shedLoad } from './pressure.js'
 import { refuseForeignCodings } from './request-coding.js'
+import { refuseRepeatedHeaders } from './request-headers.js'
 import { applyBodyLimits } from './route-settings.js'
 
 interface EdgeOptions {
@@ -18,6 +19,7 @@ export function installEdge(fastify: FastifyInstance, { settings, securityHeader
     void reply.headers(securityHeaders).header('x-request-id', request.id)
     done()
   })
+  refuseRepeatedHeaders(fastify)
   refuseForeignCodings(fastify)
   applyBodyLimits(fastify)
   shedLoad(fastify, settings)
