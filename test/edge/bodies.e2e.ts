@@ -20,7 +20,8 @@ afterAll(() => app[Symbol.asyncDispose]())
 function post(payload: string | Buffer, headers: Record<string, string> = {}, url = RUN_URL) {
   return user.request({ method: 'POST', url, payload, headers: { 'content-type': 'application/json', ...headers } })
 }
-const nested = (depth: number, [open, close] = ['[', ']']): string => `${open!.repeat(depth)}1${close!.repeat(depth)}`
+const nested = (depth: number, [open, close]: [string, string] = ['[', ']']): string =>
+  `${open.repeat(depth)}1${close.repeat(depth)}`
 
 describe('a body that changes what objects are', () => {
   it.each([

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ReportedViolation } from './csp-violation.js'
+import type { CspViolation } from './csp-violation.js'
 
 /** Browsers send a handful at once. */
 const MAX_REPORTS = 20
@@ -33,7 +33,7 @@ export const cspReportsSchema = z.union([legacyReportSchema, z.array(reportSchem
 export type CspReports = z.infer<typeof cspReportsSchema>
 
 /** The violations among the reports; the Reporting API sends other kinds to the same place. */
-export function reportedViolations(reports: CspReports): ReportedViolation[] {
+export function reportedViolations(reports: CspReports): CspViolation[] {
   if (Array.isArray(reports)) {
     return reports
       .filter(({ type }) => type === CSP_VIOLATION)

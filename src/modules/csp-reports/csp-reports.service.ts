@@ -43,7 +43,9 @@ export class CspReportsService {
       if (violation === null) {
         throw new AppError('validation_failed', 'invalid', { detail: 'This is no report of a policy violation.' })
       }
-      return { ...violation, fingerprint: fingerprintOf(violation), hits: 1, firstSeenAt: now, lastSeenAt: now }
+      const { directive, documentUri, blockedUri } = violation
+      const fingerprint = fingerprintOf(violation)
+      return { fingerprint, directive, documentUri, blockedUri, hits: 1, firstSeenAt: now, lastSeenAt: now }
     })
   }
 }

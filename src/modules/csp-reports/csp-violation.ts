@@ -6,22 +6,18 @@ const DIRECTIVE_PATTERN = /^[a-z][a-z-]{0,63}$/
 const KEYWORD_PATTERN = /^[a-z][a-z-]{0,31}$/
 const HIERARCHICAL = new Set(['http:', 'https:', 'ws:', 'wss:'])
 
-/** What a policy has stopped, without anything that could belong to a person. */
+/** What a policy has stopped. */
 export interface CspViolation {
   readonly directive: string
   readonly documentUri: string
   readonly blockedUri: string
 }
 
-/** As browsers tell it, in either format. */
-export interface ReportedViolation {
-  readonly directive: string
-  readonly documentUri: string
-  readonly blockedUri: string
-}
-
-/** Null when this is nothing that a browser would say. */
-export function toViolation({ directive, documentUri, blockedUri }: ReportedViolation): CspViolation | null {
+/**
+ * A violation without anything that could belong to a person.
+ * @returns null when this is nothing that a browser would say
+ */
+export function toViolation({ directive, documentUri, blockedUri }: CspViolation): CspViolation | null {
   // The older format names the whole directive, sources and all.
   const name = directive.trim().split(/\s/, 1)[0]?.toLowerCase() ?? ''
   const document = withoutSecrets(documentUri)

@@ -13,7 +13,7 @@ const MS_PER_SECOND = 1000
 const RETRY_AFTER_SECONDS = 5
 
 /**
- * Answers 503 for a handler that does not: from when the body is there to when the answer begins. Fastify's own
+ * Answers 503 for a handler that does not, from when the body is there to {@link endDeadline}. Fastify's own
  * `handlerTimeout` counts from the headers, so that a slow upload would use up the handler's time and be told 503 instead
  * of 408, and it breaks off answers that are being streamed.
  */
@@ -24,13 +24,9 @@ export function limitHandlers(fastify: FastifyInstance, limitMs: number): void {
     reply.deadline = setTimeout(cutOff, limitMs + waitMs, reply)
     done()
   })
-  fastify.addHook('onSend', (_request, reply, _payload, done) => {
-    clear(reply)
-    done()
-  })
   // A client that hung up gets no answer.
   fastify.addHook('onResponse', (_request, reply, done) => {
-    clear(reply)
+    endDeadline(reply)
     done()
   })
 }
@@ -39,7 +35,8 @@ function preferredWaitMs({ headers: { prefer } }: FastifyRequest): number {
   return parseWaitPreference(prefer?.toString()).waitSeconds * MS_PER_SECOND
 }
 
-function clear(reply: FastifyReply): void {
+/** The answer has begun: it may take as long as it likes. */
+export function endDeadline(reply: FastifyReply): void {
   if (reply.deadline === null) return
   clearTimeout(reply.deadline)
   reply.deadline = null

@@ -18,7 +18,7 @@ const NO_CONTENT = 204
 const NOT_MODIFIED = 304
 const EVENT_STREAM = 'text/event-stream'
 
-type Done = (error: Error | null, payload?: unknown) => void
+type Done = (error?: Error | null, payload?: unknown) => void
 
 /** One body on its way out. */
 interface Answer {
@@ -34,15 +34,15 @@ interface Answer {
 export class AnswerEncoder {
   private readonly copies = new CompressedCopies()
 
-  /** Fastify's `onSend`. With a callback, since a promise a request would cost more than all that happens in here. */
-  readonly onSend = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Done): void => {
+  /** For Fastify's `onSend`. With a callback, since a promise a request would cost more than most of what happens here. */
+  encode(request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Done): void {
     const contentType = reply.getHeader('content-type')
     if (typeof contentType === 'string' && contentType.startsWith(EVENT_STREAM)) return done(null)
     const isPrivate = isTenantData(request)
     const { isStorable, isSecret } = setCachePolicy(request, reply, isPrivate)
     // A body that mixes a secret with what its caller sent would tell the secret by how well it compresses (BREACH).
-    const mayCode = !isSecret && !reply.hasHeader('content-encoding') && !reply.hasHeader('content-range')
-    const accepted = acceptedCodings(mayCode ? header(request, 'accept-encoding') : undefined)
+    const acceptEncoding = isSecret ? undefined : header(request, 'accept-encoding')
+    const accepted = acceptedCodings(acceptEncoding === undefined || isCoded(reply) ? undefined : acceptEncoding)
     if (payload instanceof Readable) return this.sendStream(request, reply, payload, accepted.best, done)
     if (!isBody(payload) || reply.statusCode === NO_CONTENT || reply.statusCode === NOT_MODIFIED) return done(null)
     const isTagged = isStorable && reply.statusCode === OK && isRead(request)
@@ -63,11 +63,11 @@ export class AnswerEncoder {
     }
     // The client has it, coded or not: no need to compress it again to know its tag.
     if (match !== null && match !== '*') return finish(null, match === 'identity' ? null : match)
-    this.encode(answer, accepted, finish)
+    this.sendCoded(answer, accepted, finish)
   }
 
   /** Compresses the body where the client takes that and it pays, or where it takes nothing else. */
-  private encode(
+  private sendCoded(
     { reply, body, fingerprint, isPrivate }: Answer,
     { best, readable }: AcceptedCodings,
     finish: (coded: Buffer | null, coding: Coding | null) => void,
@@ -109,6 +109,11 @@ export class AnswerEncoder {
     source.once('error', () => void reply.removeHeader('content-encoding'))
     done(null, compressStream(source, coding))
   }
+}
+
+/** Coded by its handler already, or a part of something. */
+function isCoded(reply: FastifyReply): boolean {
+  return reply.hasHeader('content-encoding') || reply.hasHeader('content-range')
 }
 
 function isBody(payload: unknown): payload is string | Buffer {

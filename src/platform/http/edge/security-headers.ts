@@ -3,31 +3,24 @@ import { fastify } from 'fastify'
 import type { AppConfig } from '../../config/app-config.js'
 
 /** Where browsers report what a policy has stopped. */
-export const CSP_REPORTS_PATH = '/csp-reports'
+const CSP_REPORTS_PATH = '/csp-reports'
 const REPORTING_GROUP = 'csp'
 const HSTS_MAX_AGE_SECONDS = 2 * 365 * 24 * 60 * 60
-/** What nothing of ours uses. Writing to the clipboard is not among them: /docs has buttons that copy. */
+/** What asks for trust and nothing of ours uses. A longer list would only make every answer longer. */
 const UNUSED_FEATURES = [
   'accelerometer',
-  'autoplay',
   'camera',
   'display-capture',
-  'encrypted-media',
-  'fullscreen',
   'geolocation',
   'gyroscope',
   'magnetometer',
   'microphone',
   'midi',
   'payment',
-  'picture-in-picture',
-  'publickey-credentials-get',
-  'screen-wake-lock',
   'usb',
-  'xr-spatial-tracking',
 ]
 /** Of one answer, not of what it should be like. */
-const NOT_A_POLICY = ['content-length', 'date', 'connection']
+const NOT_A_POLICY = new Set(['content-length', 'content-type', 'date', 'connection'])
 
 type Directives = Record<string, string>
 
@@ -41,7 +34,7 @@ const API_DIRECTIVES: Directives = {
 
 /**
  * The headers that every answer has. @fastify/helmet decides most of them, but once: by request it builds all of its
- * middleware anew and sets the headers one by one on Node's response, which made up a tenth of a small GET.
+ * middleware anew and sets the headers one by one on Node's response: 19 µs instead of 5.
  */
 export async function createSecurityHeaders(config: AppConfig): Promise<Record<string, string>> {
   return {
@@ -93,10 +86,9 @@ async function helmetHeaders({ isProduction }: AppConfig): Promise<Record<string
   server.get('/', async () => '')
   const { headers } = await server.inject('/')
   await server.close()
-  const isPolicy = (name: string): boolean => !NOT_A_POLICY.includes(name) && !name.startsWith('content-')
   return Object.fromEntries(
     Object.entries(headers)
-      .filter(([name]) => isPolicy(name))
+      .filter(([name]) => !NOT_A_POLICY.has(name))
       .map(([name, value]) => [name, String(value)]),
   )
 }
