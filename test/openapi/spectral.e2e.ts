@@ -37,7 +37,16 @@ async function lint(document: string): Promise<string[]> {
   const file = join(folder, 'openapi.json')
   await writeFile(file, document)
   try {
-    const args = ['lint', file, '--ruleset', join(ROOT, '.spectral.yaml'), '--format', 'json', '--fail-severity', 'hint']
+    const args = [
+      'lint',
+      file,
+      '--ruleset',
+      join(ROOT, '.spectral.yaml'),
+      '--format',
+      'json',
+      '--fail-severity',
+      'hint',
+    ]
     const program = join(ROOT, 'node_modules', '.bin', 'spectral')
     const { stdout } = await promisify(execFile)(program, args, { maxBuffer: 64 * 1024 * 1024 }).catch(
       (failed: { stdout: string }) => failed,
