@@ -7,6 +7,8 @@ import { DatabaseModule } from './database/database.module.js'
 import { EventBus } from './events/event-bus.js'
 import { JobsModule } from './jobs/jobs.module.js'
 import { LoggingModule } from './logging/logging.module.js'
+import { MailModule } from './mail/mail.module.js'
+import { Sealer } from './secrets/sealer.js'
 import { httpMetricsProviders } from './telemetry/http-metrics.js'
 
 export interface PlatformOptions {
@@ -25,12 +27,19 @@ export class PlatformModule {
       { provide: AppConfig, useValue: config },
       { provide: Clock, useValue: clock },
       EventBus,
+      Sealer,
       ...httpMetricsProviders,
     ]
     return {
       module: PlatformModule,
       global: true,
-      imports: [LoggingModule.forRoot(logger), DatabaseModule.forRoot(databaseUrl), JobsModule, CacheModule],
+      imports: [
+        LoggingModule.forRoot(logger),
+        DatabaseModule.forRoot(databaseUrl),
+        JobsModule,
+        CacheModule,
+        MailModule,
+      ],
       providers,
       exports: [...providers, LoggingModule],
     }

@@ -1,5 +1,6 @@
 import type { PoolClient, QueryResultRow } from 'pg'
 import type { DataSource, EntityManager } from 'typeorm'
+import { type Scope, scopeValues, SET_SCOPE } from './scope.js'
 
 /** A statement with its parameters. `name` makes it a prepared statement on each connection: use it on hot paths. */
 export interface Statement {
@@ -42,6 +43,11 @@ export class Tx {
   /** For the pool, when COMMIT has succeeded. */
   committed(): void {
     for (const hook of this.commitHooks) hook()
+  }
+
+  /** Goes on in another scope: for one change whose record belongs to several tenants, and must be one commit. */
+  async rescope(scope: Scope): Promise<void> {
+    await this.client().query({ ...SET_SCOPE, values: scopeValues(scope) })
   }
 
   /** Runs one statement and gives its rows. */
