@@ -148,29 +148,23 @@ export class JobQueue implements OnModuleInit, OnApplicationBootstrap, OnApplica
       notifyPollingIntervalSeconds: BACKSTOP_POLL_SECONDS,
     }
     if ('handle' in worker) {
-      await this.boss.work<object>(queue, polling, (jobs) => worker.handle(jobs.map((job) => job.data)))
+      await this.boss.work(queue, polling, (jobs: Job[]) => worker.handle(jobs.map((job) => job.data)))
       return
     }
-    await this.boss.work<object, JobResult[]>(queue, { ...polling, perJobResults: true }, (jobs) =>
+    await this.boss.work(queue, { ...polling, perJobResults: true }, (jobs: Job[]) =>
       Promise.all(jobs.map((job) => this.settle(job, worker))),
     )
   }
 
   /** What went wrong is for the log alone: the queue's tables would keep an error that quotes the job. */
-  private async settle({ id, data, retryCount, signal }: Job<object>, worker: EachWorker<object>): Promise<JobResult> {
+  private async settle({ id, data, retryCount, signal }: Job, worker: EachWorker<object>): Promise<JobResult> {
     const isLast = retryCount >= worker.retry.limit
     try {
       await worker.handleEach(data, { isLast, signal })
       return { id, status: 'completed' }
     } catch (error) {
-      const fields = {
-        err: error,
-        event: 'job_failed',
-        queue: worker.queue,
-        jobId: id,
-        attempt: retryCount + 1,
-        isLast,
-      }
+      const { queue } = worker
+      const fields = { err: error, event: 'job_failed', queue, jobId: id, attempt: retryCount + 1, isLast }
       if (isLast) this.logger.error(fields, 'job_failed')
       else this.logger.warn(fields, 'job_failed')
       return { id, status: 'failed' }

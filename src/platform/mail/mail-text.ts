@@ -22,66 +22,54 @@ const NOT_YOU = 'If this was not you, do nothing: without the link nothing happe
 
 /** Words a mail. What people typed comes out as text, never as a header, a line of its own or markup. */
 export function wordMail(mail: Mail): MailText {
-  const { subject, before, link, after } = letterOf(mail)
+  const letter = (LETTERS[mail.template] as (mail: Mail) => Letter)(mail)
+  const { subject, before, link, after } = letter
   const paragraphs = [...before, ...(link === undefined ? [] : [link]), ...after]
-  return {
-    subject,
-    text: `${paragraphs.join('\n\n')}\n`,
-    html: toHtml({ subject, before, after, ...(link && { link }) }),
-  }
+  return { subject, text: `${paragraphs.join('\n\n')}\n`, html: toHtml(letter) }
 }
 
-function letterOf(mail: Mail): Letter {
-  switch (mail.template) {
-    case 'invitation': {
-      const [tenant, inviter] = [nameOf(mail.data.tenantName), nameOf(mail.data.inviterName)]
-      return {
-        subject: `${inviter} invites you to ${tenant}`,
-        before: [`${inviter} invites you to the team "${tenant}" on TempoNest.`, 'To accept, open this link:'],
-        link: mail.data.link,
-        after: [validUntil(mail.data.expiresAt), 'If you do not know the sender, do nothing.'],
-      }
+const LETTERS: { [T in Mail['template']]: (mail: Extract<Mail, { template: T }>) => Letter } = {
+  invitation: ({ data }) => {
+    const [tenant, inviter] = [nameOf(data.tenantName), nameOf(data.inviterName)]
+    return {
+      subject: `${inviter} invites you to ${tenant}`,
+      before: [`${inviter} invites you to the team "${tenant}" on TempoNest.`, 'To accept, open this link:'],
+      link: data.link,
+      after: [validUntil(data.expiresAt), 'If you do not know the sender, do nothing.'],
     }
-    case 'password_reset':
-      return {
-        subject: 'Set a new password',
-        before: ['Somebody asked to set a new password for your TempoNest account.', 'To set one, open this link:'],
-        link: mail.data.link,
-        after: [`${validUntil(mail.data.expiresAt)} It works once, and only the newest one does.`, NOT_YOU],
-      }
-    case 'email_verification':
-      return {
-        subject: 'Confirm your e-mail address',
-        before: ['An account on TempoNest was registered with this address.', 'If it was you, open this link:'],
-        link: mail.data.link,
-        after: [validUntil(mail.data.expiresAt), NOT_YOU],
-      }
-    case 'already_registered':
-      return {
-        subject: 'You have an account already',
-        before: [
-          'Somebody tried to register on TempoNest with this address, which has an account already.',
-          'If it was you, sign in, or ask for a new password if you do not know yours:',
-        ],
-        link: mail.data.serverUrl,
-        after: ['If this was not you, do nothing: your account is as it was.'],
-      }
-    case 'password_changed':
-      return {
-        subject: 'Your password was changed',
-        before: ['The password of your TempoNest account was changed, and its other sessions were ended.'],
-        after: ['If this was not you, ask for a new password at once, and tell your administrator.'],
-      }
-  }
+  },
+  password_reset: ({ data }) => ({
+    subject: 'Set a new password',
+    before: ['Somebody asked to set a new password for your TempoNest account.', 'To set one, open this link:'],
+    link: data.link,
+    after: [`${validUntil(data.expiresAt)} It works once, and only the newest one does.`, NOT_YOU],
+  }),
+  email_verification: ({ data }) => ({
+    subject: 'Confirm your e-mail address',
+    before: ['An account on TempoNest was registered with this address.', 'If it was you, open this link:'],
+    link: data.link,
+    after: [validUntil(data.expiresAt), NOT_YOU],
+  }),
+  already_registered: ({ data }) => ({
+    subject: 'You have an account already',
+    before: [
+      'Somebody tried to register on TempoNest with this address, which has an account already.',
+      'If it was you, sign in, or ask for a new password if you do not know yours:',
+    ],
+    link: data.serverUrl,
+    after: ['If this was not you, do nothing: your account is as it was.'],
+  }),
+  password_changed: () => ({
+    subject: 'Your password was changed',
+    before: ['The password of your TempoNest account was changed, and its other sessions were ended.'],
+    after: ['If this was not you, ask for a new password at once, and tell your administrator.'],
+  }),
 }
 
 function toHtml({ subject, before, link, after }: Letter): string {
-  const paragraph = (content: string): string => `<p>${content}</p>`
-  const body = [
-    ...before.map((text) => paragraph(escapeHtml(text))),
-    ...(link === undefined ? [] : [paragraph(`<a href="${escapeHtml(link)}">${escapeHtml(link)}</a>`)]),
-    ...after.map((text) => paragraph(escapeHtml(text))),
-  ].join('')
+  const anchor = link === undefined ? [] : [`<a href="${escapeHtml(link)}">${escapeHtml(link)}</a>`]
+  const paragraphs = [...before.map(escapeHtml), ...anchor, ...after.map(escapeHtml)]
+  const body = paragraphs.map((content) => `<p>${content}</p>`).join('')
   const title = `<meta charset="utf-8"><title>${escapeHtml(subject)}</title>`
   return `<!doctype html><html lang="en"><head>${title}</head><body>${body}</body></html>`
 }

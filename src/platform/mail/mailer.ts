@@ -53,7 +53,7 @@ export class Mailer implements OnModuleInit, OnModuleDestroy, BeforeApplicationS
       batchSize: BATCH_SIZE,
       retry: MAIL_RETRY,
       handleEach: ({ id, sealed }, attempt) =>
-        this.deliver(this.sealer.open<Mail>(SEAL_PURPOSE, sealed), { id, attempt }),
+        this.deliver(this.sealer.open(SEAL_PURPOSE, sealed) as Mail, { id, attempt }),
     })
   }
 

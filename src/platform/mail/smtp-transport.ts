@@ -55,11 +55,16 @@ export function isReceiverRefused(error: unknown): boolean {
 
 async function openTransport(url: URL): Promise<Transporter> {
   const { createTransport } = await import('nodemailer')
+  return createTransport(transportOptions(url))
+}
+
+/** How a server is spoken to: encrypted where it can be, and where it must. */
+export function transportOptions(url: URL) {
   const secure = url.protocol === 'smtps:'
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const user = decodeURIComponent(url.username)
   const isLocal = isLoopback(host)
-  return createTransport({
+  return {
     host,
     port: url.port === '' ? (secure ? SUBMISSION_TLS_PORT : SUBMISSION_PORT) : Number(url.port),
     secure,
@@ -72,7 +77,7 @@ async function openTransport(url: URL): Promise<Transporter> {
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     greetingTimeout: GREETING_TIMEOUT_MS,
     socketTimeout: SOCKET_TIMEOUT_MS,
-  })
+  }
 }
 
 function isLoopback(host: string): boolean {

@@ -23,13 +23,13 @@ export class Sealer {
   }
 
   /** What was sealed, under today's JWT_SECRET or an earlier one. @throws Error when it was not sealed here, or was changed */
-  open<T>(purpose: string, text: string): T {
+  open(purpose: string, text: string): unknown {
     const { JWT_PREVIOUS_SECRETS: previous = [] } = this.config.settings
     const keys = [this.config.deriveKey(purpose), ...previous.map((secret) => this.config.deriveKey(purpose, secret))]
     const bytes = Buffer.from(text, 'base64url')
     for (const key of keys) {
       const opened = decrypt(bytes, key)
-      if (opened !== null) return JSON.parse(opened) as T
+      if (opened !== null) return JSON.parse(opened) as unknown
     }
     throw new Error(`what was sealed for ${purpose} cannot be opened: JWT_SECRET has changed, or the text has`)
   }

@@ -64,10 +64,13 @@ export class MemberPasswordReset {
 }
 
 function assertMayReset({ userId, sessionId, role }: Principal, { user, membership }: Member): void {
-  const refusal = (detail: string): AppError => new AppError('forbidden', 'forbidden', { detail })
   // A key that leaks must not become somebody's password.
-  if (sessionId === null) throw refusal('An API key cannot do this: sign in.')
+  if (sessionId === null) throw forbidden('An API key cannot do this: sign in.')
   // A session that is stolen must not become the password either: to change one's own takes the current one.
-  if (user.id === userId) throw refusal('Change your own password with POST /v1/auth/password.')
-  if (membership.role === 'owner' && role !== 'owner') throw refusal("Only an owner can reset an owner's password.")
+  if (user.id === userId) throw forbidden('Change your own password with POST /v1/auth/password.')
+  if (membership.role === 'owner' && role !== 'owner') throw forbidden("Only an owner can reset an owner's password.")
+}
+
+function forbidden(detail: string): AppError {
+  return new AppError('forbidden', 'forbidden', { detail })
 }

@@ -46,7 +46,7 @@ export class PendingRegistrationsJob implements OnModuleInit {
       retry: RETRY,
       handleEach: ({ sealed, ...context }) =>
         requestContext.run(context, () =>
-          this.register(this.sealer.open<PendingRegistration>(REGISTRATION_PURPOSE, sealed)),
+          this.register(this.sealer.open(REGISTRATION_PURPOSE, sealed) as PendingRegistration),
         ),
     })
   }
