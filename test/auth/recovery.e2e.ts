@@ -14,14 +14,15 @@ const MAX_MAILS = 3
 let mailbox: Mailbox
 let app: TestApp
 let user: TestUser
-const events: { action: string; tenantId: string; resourceId: string }[] = []
+const events: { action: string; tenantId: string; resourceId: string; scope: unknown }[] = []
 
 beforeAll(async () => {
   mailbox = await Mailbox.start({ auth: { user: 'temponest', pass: 'secret' } })
   const env = { SMTP_URL: mailbox.url, PUBLIC_URL, REDIS_URL: process.env['TEST_REDIS_URL'] ?? '' }
   app = await TestApp.start({ env: { ...env, LOGIN_LOCKOUT_AFTER_FAILURES: '3' } })
-  app.nest.get(EventBus).subscribe(AuditedEvent, async ({ tenantId, audit }) => {
-    events.push({ action: audit.action, tenantId, resourceId: audit.resource.id })
+  app.nest.get(EventBus).subscribe(AuditedEvent, async ({ tenantId, audit }, tx) => {
+    const [row] = await tx.query({ text: `SELECT current_setting('app.current_tenant') AS scope` })
+    events.push({ action: audit.action, tenantId, resourceId: audit.resource.id, scope: row?.['scope'] })
   })
 })
 beforeEach(async () => {
@@ -181,7 +182,7 @@ describe('a reset link', () => {
       const token = await askForToken(somebody.email)
       const passwords = [`First-Horse-${round}1111`, `Second-Horse-${round}2222`]
       const answers = await Promise.all(passwords.map((password) => reset(token, password)))
-      expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([204, 400])
+      expect(answers.map(({ statusCode }) => statusCode).toSorted((a, b) => a - b)).toEqual([204, 400])
       for (const [index, { statusCode }] of answers.entries()) {
         const signIn = await login(somebody.email, passwords[index] ?? '')
         expect(signIn.statusCode).toBe(statusCode === 204 ? 200 : 401)
@@ -221,6 +222,7 @@ describe('a reset link', () => {
     const told = events.filter(({ action }) => action === 'authn_password_change')
     expect(new Set(told.map(({ tenantId }) => tenantId))).toEqual(new Set([user.tenantId, host.tenantId]))
     expect(told.map(({ resourceId }) => resourceId)).toEqual([user.userId, user.userId])
+    expect(told.map(({ scope }) => scope)).toEqual(told.map(({ tenantId }) => tenantId))
   })
 
   it('changes nothing when one of the tenants cannot be told', async () => {
