@@ -1,4 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common'
+import { AdminModule } from '#modules/admin'
 import { AgentsModule } from '#modules/agents'
 import { AuthModule } from '#modules/auth'
 import { HealthModule } from '#modules/health'
@@ -11,7 +12,15 @@ export class AppModule {
   static forRoot(options: PlatformOptions): DynamicModule {
     return {
       module: AppModule,
-      imports: [PlatformModule.forRoot(options), AuthModule, AgentsModule, RunsModule, HealthModule, MetricsModule],
+      imports: [
+        PlatformModule.forRoot(options),
+        AuthModule,
+        AdminModule,
+        AgentsModule,
+        RunsModule,
+        HealthModule,
+        MetricsModule,
+      ],
     }
   }
 }

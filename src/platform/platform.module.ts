@@ -5,6 +5,9 @@ import { CacheModule } from './cache/cache.module.js'
 import { AppConfig } from './config/app-config.js'
 import { DatabaseModule } from './database/database.module.js'
 import { EventBus } from './events/event-bus.js'
+import { IdempotencyModule } from './http/idempotency/idempotency.module.js'
+import { ResponseCacheModule } from './http/response-cache/response-cache.module.js'
+import { RateLimitsModule } from './http/rate-limits/rate-limits.module.js'
 import { JobsModule } from './jobs/jobs.module.js'
 import { LoggingModule } from './logging/logging.module.js'
 import { MailModule } from './mail/mail.module.js'
@@ -39,6 +42,9 @@ export class PlatformModule {
         JobsModule,
         CacheModule,
         MailModule,
+        IdempotencyModule,
+        ResponseCacheModule,
+        RateLimitsModule,
       ],
       providers,
       exports: [...providers, LoggingModule],

@@ -2,10 +2,11 @@ import { Module } from '@nestjs/common'
 import { APP_GUARD } from '@nestjs/core'
 import { JwtModule } from '@nestjs/jwt'
 import { PassportModule } from '@nestjs/passport'
-import { authCacheMetricsProviders } from './access/auth-cache-metrics.js'
+import { RateLimitGuard } from '#platform/http/rate-limits/rate-limit.guard.js'
+import { authCacheMetricsProviders } from './access/auth-cache-metrics.service.js'
 import { AuthenticationGuard } from './access/authentication.guard.js'
 import { AuthorizationGuard } from './access/authorization.guard.js'
-import { PrincipalCache } from './access/principal-cache.js'
+import { PrincipalCache } from './access/principal-cache.service.js'
 import { Principals } from './access/principals.service.js'
 import { StandingsRepository } from './access/standings.repository.js'
 import { AccountEvents } from './accounts/account-events.service.js'
@@ -37,7 +38,7 @@ import { AuthSweep } from './sessions/auth-sweep.job.js'
 import { AuthSweepRepository } from './sessions/auth-sweep.repository.js'
 import { CsrfProtection } from './sessions/csrf-protection.service.js'
 import { FailedLoginJob } from './sessions/failed-login.job.js'
-import { JwtKeys } from './sessions/jwt-keys.js'
+import { JwtKeys } from './sessions/jwt-keys.service.js'
 import { JwtStrategy } from './sessions/jwt.strategy.js'
 import { LoginAttemptsRepository } from './sessions/login-attempts.repository.js'
 import { LoginLockout } from './sessions/login-lockout.service.js'
@@ -85,7 +86,11 @@ const sessions = [
   VerifiedTokens,
 ]
 /** In this order: who asks, whether he asks too often, whether he may. */
-const guards = [AuthenticationGuard, AuthorizationGuard].map((useClass) => ({ provide: APP_GUARD, useClass }))
+const guards = [
+  { provide: APP_GUARD, useClass: AuthenticationGuard },
+  { provide: APP_GUARD, useExisting: RateLimitGuard },
+  { provide: APP_GUARD, useClass: AuthorizationGuard },
+]
 
 @Module({
   imports: [PassportModule.register({ session: false }), JwtModule.register({})],

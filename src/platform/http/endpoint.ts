@@ -1,8 +1,11 @@
-import { applyDecorators, HttpCode, SetMetadata } from '@nestjs/common'
-import { ApiBearerAuth, ApiExtension, ApiOperation, ApiResponse } from '@nestjs/swagger'
+import { applyDecorators, HttpCode, SetMetadata, UseInterceptors } from '@nestjs/common'
+import { ApiBearerAuth, ApiExtension, ApiHeader, ApiOperation, ApiResponse } from '@nestjs/swagger'
 import type { z } from 'zod'
+import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.js'
+import { IDEMPOTENCY_KEY_PATTERN, MAX_IDEMPOTENCY_KEY_LENGTH } from './idempotency/idempotency-key.js'
 import { problemSchema, PROBLEM_CONTENT_TYPE } from './problem.js'
 import { type Permission, PERMISSIONS } from './principal.js'
+import { RATE_LIMIT_HEADER_REFERENCES, RETRY_AFTER_REFERENCE } from './rate-limits/rate-limit-headers.js'
 import type { RouteLimit } from './rate-limits/route-limit.js'
 
 /**
@@ -13,8 +16,6 @@ export type Access = 'public' | 'optional' | 'authenticated' | 'session' | Permi
 
 /** Metadata key of a route's access. The guard refuses a route that has none. */
 export const ACCESS_METADATA = 'temponest:access'
-/** Metadata key: whether `Idempotency-Key` works on a route. */
-export const IDEMPOTENT_METADATA = 'temponest:idempotent'
 /** Metadata key of a route's own rate limit, beside the tier that its caller is in. */
 export const RATE_LIMIT_METADATA = 'temponest:rate-limit'
 
@@ -22,13 +23,18 @@ interface Answer {
   readonly status: number
   readonly description: string
   readonly schema?: z.ZodType
+  /** Of a body that is no JSON. */
+  readonly mediaType?: string
 }
 
 export interface EndpointOptions {
   readonly summary: string
   readonly description?: string
   readonly access: Access
-  /** The route creates or triggers something: `Idempotency-Key` makes it happen once. */
+  /**
+   * The route creates or triggers something: `Idempotency-Key` makes it happen once. Its service calls `Idempotency.bind` or
+   * `complete` in the transaction of the write. For routes with a principal; their keys are per tenant.
+   */
   readonly idempotent?: boolean
   /** A limit of the route's own beside its caller's tier; `none`: not even the tier counts. */
   readonly rateLimit?: RouteLimit | 'none'
@@ -40,6 +46,8 @@ export interface EndpointOptions {
 
 const PROBLEMS_OF_ALL = [500, 503]
 const PROBLEMS_OF_PROTECTED = [401, 403]
+const PROBLEMS_OF_IDEMPOTENT = [400, 409, 422]
+const RATE_LIMITED = 429
 const PROBLEM_WORDS: Record<number, string> = {
   400: 'A field is invalid.',
   401: 'No valid token.',
@@ -48,21 +56,38 @@ const PROBLEM_WORDS: Record<number, string> = {
   404: 'Not found, or not yours.',
   409: 'The state does not allow it.',
   422: 'The idempotency key was used with another body.',
+  429: 'Too many requests; see Retry-After.',
   500: 'Our fault.',
   503: 'Not available just now; see Retry-After.',
+}
+
+const IDEMPOTENCY_KEY_PARAMETER = {
+  name: 'Idempotency-Key',
+  required: false,
+  description:
+    'Makes the request happen once, however often it is sent within 24 hours; repetitions get the first answer.',
+  schema: { type: 'string' as const, maxLength: MAX_IDEMPOTENCY_KEY_LENGTH, pattern: IDEMPOTENCY_KEY_PATTERN.source },
 }
 
 /** Declares a route once: who may call it, and what the OpenAPI document says of it. */
 export function Endpoint(options: EndpointOptions): MethodDecorator {
   const { access, answers, problems = [] } = options
   const isPublic = access === 'public' || access === 'optional'
-  const statuses = [...new Set([...problems, ...(isPublic ? [] : PROBLEMS_OF_PROTECTED), ...PROBLEMS_OF_ALL])].sort(
-    (a, b) => a - b,
-  )
+  const isLimited = options.rateLimit !== 'none'
+  const statuses = new Set([
+    ...problems,
+    ...(isPublic ? [] : PROBLEMS_OF_PROTECTED),
+    ...(options.idempotent ? PROBLEMS_OF_IDEMPOTENT : []),
+    ...(isLimited ? [RATE_LIMITED] : []),
+    ...PROBLEMS_OF_ALL,
+  ])
+  const headersOf = (status: number) => ({
+    ...(isLimited && RATE_LIMIT_HEADER_REFERENCES),
+    ...(status === RATE_LIMITED && RETRY_AFTER_REFERENCE),
+  })
   const isPermission = isPermissionAccess(access)
   return applyDecorators(
     SetMetadata(ACCESS_METADATA, access),
-    SetMetadata(IDEMPOTENT_METADATA, options.idempotent ?? false),
     SetMetadata(RATE_LIMIT_METADATA, options.rateLimit),
     HttpCode(answers[0].status),
     ApiOperation({
@@ -71,16 +96,27 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
     }),
     ...(isPublic ? [] : [ApiBearerAuth()]),
     ...(isPermission ? [ApiExtension('x-permission', access)] : []),
-    ...answers.map(({ status, description, schema }) =>
-      ApiResponse({ status, description, ...(schema && { standardSchema: schema }) }),
-    ),
-    ...statuses.map((status) =>
+    ...(access === 'session' ? [ApiExtension('x-access', access)] : []),
+    ...answers.map(({ status, description, schema, mediaType }) =>
       ApiResponse({
         status,
-        description: PROBLEM_WORDS[status] ?? 'A problem.',
-        content: { [PROBLEM_CONTENT_TYPE]: { schema: { $ref: `#/components/schemas/${problemSchema.meta()?.id}` } } },
+        description,
+        headers: headersOf(status),
+        ...(schema && { standardSchema: schema }),
+        ...(mediaType !== undefined && { content: { [mediaType]: { schema: { type: 'string' } } } }),
       }),
     ),
+    ...(options.idempotent ? [UseInterceptors(IdempotencyInterceptor), ApiHeader(IDEMPOTENCY_KEY_PARAMETER)] : []),
+    ...[...statuses]
+      .sort((a, b) => a - b)
+      .map((status) =>
+        ApiResponse({
+          status,
+          description: PROBLEM_WORDS[status] ?? 'A problem.',
+          headers: headersOf(status),
+          content: { [PROBLEM_CONTENT_TYPE]: { schema: { $ref: `#/components/schemas/${problemSchema.meta()?.id}` } } },
+        }),
+      ),
   )
 }
 

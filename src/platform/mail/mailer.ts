@@ -12,7 +12,6 @@ import type { Mail } from './mail.js'
 import { isReceiverRefused, SmtpTransport } from './smtp-transport.js'
 
 const MAILS_QUEUE = 'mails'
-const SEAL_PURPOSE = 'mail'
 /** At once on one replica, each on a connection of its own. */
 const BATCH_SIZE = 5
 /** Waits of 2 s, doubled up to 10 min: some 45 minutes, within the life of a password-reset link. */
@@ -52,8 +51,7 @@ export class Mailer implements OnModuleInit, OnModuleDestroy, BeforeApplicationS
       queue: MAILS_QUEUE,
       batchSize: BATCH_SIZE,
       retry: MAIL_RETRY,
-      handleEach: ({ id, sealed }, attempt) =>
-        this.deliver(this.sealer.open(SEAL_PURPOSE, sealed) as Mail, { id, attempt }),
+      handleEach: ({ id, sealed }, attempt) => this.deliver(this.unseal(id, sealed), { id, attempt }),
     })
   }
 
@@ -73,8 +71,9 @@ export class Mailer implements OnModuleInit, OnModuleDestroy, BeforeApplicationS
   async enqueue(mail: Mail, tx: Tx): Promise<void> {
     if (!this.isConfigured) return
     assertOneAddress(mail.to)
-    const job: SealedMail = { id: newId(), sealed: this.sealer.seal(SEAL_PURPOSE, mail) }
-    await this.queue.send(MAILS_QUEUE, job, tx)
+    const id = newId()
+    const sealed = this.sealer.seal(Buffer.from(JSON.stringify(mail)), placeOf(id)).toString('base64url')
+    await this.queue.send(MAILS_QUEUE, { id, sealed } satisfies SealedMail, tx)
   }
 
   /**
@@ -96,6 +95,14 @@ export class Mailer implements OnModuleInit, OnModuleDestroy, BeforeApplicationS
       this.logger.warn({ err: error, event: 'mail_refused', mailId: id, template: mail.template }, 'mail_refused')
     }
   }
+
+  private unseal(id: string, sealed: string): Mail {
+    return JSON.parse(this.sealer.open(Buffer.from(sealed, 'base64url'), placeOf(id)).toString('utf8')) as Mail
+  }
+}
+
+function placeOf(id: string): string {
+  return `${MAILS_QUEUE}/${id}`
 }
 
 /** A belt: addresses come in through `emailSchema`. One that held a second would hand somebody else's link to it. */

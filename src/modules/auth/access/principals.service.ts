@@ -7,7 +7,7 @@ import { parseApiKey } from '../api-keys/api-key.js'
 import { permissionsOf } from '../permissions.js'
 import type { AccessClaims } from '../sessions/access-tokens.js'
 import { apiKeyEpoch, memberEpoch, sessionEpoch, tenantEpoch } from './epoch-names.js'
-import { PrincipalCache } from './principal-cache.js'
+import { PrincipalCache } from './principal-cache.service.js'
 import { type ApiKeyFacts, StandingsRepository } from './standings.repository.js'
 
 const MAX_KNOWN_KEYS = 10_000

@@ -2,9 +2,6 @@ import type { NewOwner } from './new-owner.js'
 
 /** The queue of registrations whose address is still to be looked up. */
 export const REGISTRATIONS_QUEUE = 'auth.registrations'
-/** What their content is sealed for. */
-export const REGISTRATION_PURPOSE = 'registration'
-
 /** A registration that waits. Sealed, for it has the hash of a password. */
 export interface PendingRegistration extends NewOwner {
   readonly passwordHash: string

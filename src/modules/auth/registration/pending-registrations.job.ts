@@ -11,12 +11,7 @@ import { AccountsRepository } from '../accounts/accounts.repository.js'
 import { UserRegistered } from '../auth.events.js'
 import { RecoveryMails } from '../recovery/recovery-mails.service.js'
 import { newOwner } from './new-owner.js'
-import {
-  type PendingRegistration,
-  REGISTRATION_PURPOSE,
-  type RegistrationJobData,
-  REGISTRATIONS_QUEUE,
-} from './pending-registration.js'
+import { type PendingRegistration, type RegistrationJobData, REGISTRATIONS_QUEUE } from './pending-registration.js'
 
 const BATCH_SIZE = 5
 /** For a database that is away: some forty minutes. */
@@ -44,11 +39,13 @@ export class PendingRegistrationsJob implements OnModuleInit {
       queue: REGISTRATIONS_QUEUE,
       batchSize: BATCH_SIZE,
       retry: RETRY,
-      handleEach: ({ sealed, ...context }) =>
-        requestContext.run(context, () =>
-          this.register(this.sealer.open(REGISTRATION_PURPOSE, sealed) as PendingRegistration),
-        ),
+      handleEach: ({ sealed, ...context }) => requestContext.run(context, () => this.register(this.unseal(sealed))),
     })
+  }
+
+  private unseal(sealed: string): PendingRegistration {
+    const text = this.sealer.open(Buffer.from(sealed, 'base64url'), REGISTRATIONS_QUEUE).toString('utf8')
+    return JSON.parse(text) as PendingRegistration
   }
 
   private async register(registration: PendingRegistration): Promise<void> {

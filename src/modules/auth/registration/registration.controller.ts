@@ -10,7 +10,7 @@ import {
   type VerificationSent,
   verificationSentSchema,
 } from '../auth.schemas.js'
-import { clientInfoOf } from '../sessions/client-info.js'
+import { clientInfoOf } from '#platform/http/client-info.js'
 import { SessionAnswers } from '../sessions/session-answers.service.js'
 import { Registration } from './registration.service.js'
 

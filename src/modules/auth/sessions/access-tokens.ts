@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { JwtService } from '@nestjs/jwt'
 import { z } from 'zod'
 import { AppConfig } from '#platform/config/app-config.js'
-import { JwtKeys } from './jwt-keys.js'
+import { JwtKeys } from './jwt-keys.service.js'
 
 /** Pinned: a token that names another algorithm, type, issuer or audience is not ours. */
 export const ACCESS_TOKEN_RULES = {

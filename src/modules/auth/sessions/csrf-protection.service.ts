@@ -48,8 +48,7 @@ export class CsrfProtection {
     const { origin, host, 'sec-fetch-site': site } = headers
     if (site !== undefined && site !== 'same-origin' && site !== 'none') throw forged('Another site made this request.')
     if (origin === undefined) return
-    const isOurs = this.publicOrigin === undefined ? hostOf(origin) === host : origin === this.publicOrigin
-    if (!isOurs) throw forged('Another origin made this request.')
+    if (origin !== (this.publicOrigin ?? originOf(host, origin))) throw forged('Another origin made this request.')
   }
 }
 
@@ -58,8 +57,10 @@ function isEqual(a: string, b: string): boolean {
   return left.length === right.length && timingSafeEqual(left, right)
 }
 
-function hostOf(origin: string): string | undefined {
-  return URL.canParse(origin) ? new URL(origin).host : undefined
+/** Our origin by the Host header, with the scheme that the browser sees: TLS may end before us. */
+function originOf(host = '', seen: string): string | undefined {
+  const url = `${seen.startsWith('https://') ? 'https' : 'http'}://${host}`
+  return URL.canParse(url) ? new URL(url).origin : undefined
 }
 
 function tokenIsMissing(): AppError {

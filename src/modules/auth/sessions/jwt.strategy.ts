@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import { type SecretOrKeyProvider, Strategy } from 'passport-jwt'
 import { presentedCredential } from '../access/presented-credential.js'
 import { ACCESS_TOKEN_RULES, type AccessClaims, accessClaimsSchema, accessHeaderSchema } from './access-tokens.js'
-import { JwtKeys } from './jwt-keys.js'
+import { JwtKeys } from './jwt-keys.service.js'
 
 /** Checks an access token, from the `Authorization` header or the cookie, and gives what it says. */
 @Injectable()

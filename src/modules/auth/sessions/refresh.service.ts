@@ -1,13 +1,12 @@
 import { Injectable } from '@nestjs/common'
 import { AppError } from '#kernel/app-error.js'
 import { Clock } from '#kernel/clock.js'
-import { AppConfig } from '#platform/config/app-config.js'
 import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
 import { type Account, AccountsRepository } from '../accounts/accounts.repository.js'
-import type { ClientInfo } from './client-info.js'
+import type { ClientInfo } from '#platform/http/client-info.js'
 import { ReplayedSessions } from './replayed-sessions.service.js'
-import { nextRefreshToken, parseRefreshToken, type RefreshToken } from './refresh-token.js'
+import { parseRefreshToken, type RefreshToken } from './refresh-token.js'
 import { type IssuedTokens, SessionIssuer } from './session-issuer.service.js'
 import { SessionsRepository } from './sessions.repository.js'
 
@@ -26,19 +25,14 @@ type Outcome = Refreshed | { readonly endedSessionId: string } | null
 /** Trades refresh tokens for the next pair. */
 @Injectable()
 export class Refresh {
-  private readonly chainKey: Buffer
-
   constructor(
-    config: AppConfig,
     private readonly database: Database,
     private readonly accounts: AccountsRepository,
     private readonly sessions: SessionsRepository,
     private readonly issuer: SessionIssuer,
     private readonly replays: ReplayedSessions,
     private readonly clock: Clock,
-  ) {
-    this.chainKey = config.deriveKey('refresh-chain')
-  }
+  ) {}
 
   /**
    * Spends a refresh token and issues the next pair. A token that comes again, but for the grace of its immediate parent,
@@ -57,7 +51,7 @@ export class Refresh {
 
   private async trade(token: RefreshToken, client: ClientInfo, tx: Tx): Promise<Outcome> {
     const now = this.clock.now()
-    const next = nextRefreshToken(token, this.chainKey)
+    const next = this.issuer.successorOf(token)
     const isSpentNow = await this.sessions.spendRefreshToken(token.hash, now, tx)
     const stored = await this.sessions.findRefreshToken(token.hash, tx)
     if (!stored || (!isSpentNow && stored.usedAt === null)) return null

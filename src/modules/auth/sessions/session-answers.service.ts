@@ -18,8 +18,8 @@ import type { SignedIn } from './sign-in.service.js'
 export class SessionAnswers {
   constructor(private readonly csrf: CsrfProtection) {}
 
-  toTokenPair({ account, tokens: { sessionId: _, ...tokens } }: SignedIn): TokenPair {
-    return { ...identityOf(account), ...tokens, tokenType: 'Bearer' }
+  toTokenPair({ account, tokens: { accessToken, refreshToken, expiresIn } }: SignedIn): TokenPair {
+    return { ...identityOf(account), accessToken, refreshToken, tokenType: 'Bearer', expiresIn }
   }
 
   setCookies(reply: FastifyReply, { account, tokens }: SignedIn): BrowserSession {

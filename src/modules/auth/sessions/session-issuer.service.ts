@@ -5,8 +5,8 @@ import { AppConfig } from '#platform/config/app-config.js'
 import type { Tx } from '#platform/database/tx.js'
 import type { MembershipEntity } from '../accounts/membership.entity.js'
 import { AccessTokens } from './access-tokens.js'
-import type { ClientInfo } from './client-info.js'
-import { mintRefreshToken, type RefreshToken } from './refresh-token.js'
+import type { ClientInfo } from '#platform/http/client-info.js'
+import { mintRefreshToken, nextRefreshToken, type RefreshToken } from './refresh-token.js'
 import type { SessionEntity } from './session.entity.js'
 import { SessionsRepository } from './sessions.repository.js'
 
@@ -26,12 +26,16 @@ export interface IssuedTokens {
 /** Opens sessions and issues their tokens: one access token for minutes, one refresh token for the next pair. */
 @Injectable()
 export class SessionIssuer {
+  private readonly chainKey: Buffer
+
   constructor(
     private readonly config: AppConfig,
     private readonly sessions: SessionsRepository,
     private readonly accessTokens: AccessTokens,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.chainKey = config.deriveKey('refresh-chain')
+  }
 
   /** Opens a session in the caller's transaction. */
   async open({ tenantId, userId }: SessionOwner, client: ClientInfo, tx: Tx): Promise<IssuedTokens> {
@@ -52,12 +56,17 @@ export class SessionIssuer {
     return this.issue(session, mintRefreshToken(tenantId), tx)
   }
 
+  /** The token that replaces this one, the same each time. */
+  successorOf(token: RefreshToken): RefreshToken {
+    return nextRefreshToken(token, this.chainKey)
+  }
+
   /** Issues the next pair of a session that goes on. */
   async renew(session: SessionEntity, next: RefreshToken, client: ClientInfo, tx: Tx): Promise<IssuedTokens> {
     const now = this.clock.now()
     const expiresAt = this.idleEnd(now, session.endsAt)
     await this.sessions.touch(session.id, { expiresAt, lastUsedAt: now, ...client }, tx)
-    return this.issue({ ...session, expiresAt }, next, tx)
+    return this.issue(Object.assign(session, { expiresAt }), next, tx)
   }
 
   /** An access token for a refresh token that exists already. */

@@ -15,7 +15,7 @@ import {
   type TokenPair,
   tokenPairSchema,
 } from '../auth.schemas.js'
-import { clientInfoOf } from './client-info.js'
+import { clientInfoOf } from '#platform/http/client-info.js'
 import { CsrfProtection } from './csrf-protection.service.js'
 import { Refresh } from './refresh.service.js'
 import { SessionAnswers } from './session-answers.service.js'

@@ -9,7 +9,7 @@ import { UserLoggedIn } from '../auth.events.js'
 import type { LoginCommand } from '../auth.schemas.js'
 import { EmailVerification } from '../registration/email-verification.service.js'
 import { PasswordRehash } from '../passwords/password-rehash.service.js'
-import type { ClientInfo } from './client-info.js'
+import type { ClientInfo } from '#platform/http/client-info.js'
 import { emailHashOf, LoginLockout } from './login-lockout.service.js'
 import { type IssuedTokens, SessionIssuer } from './session-issuer.service.js'
 

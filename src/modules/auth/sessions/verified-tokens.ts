@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import { CacheableMemory } from '@cacheable/memory'
 import { Injectable } from '@nestjs/common'
 import { Clock } from '#kernel/clock.js'
-import { AuthCacheMetrics } from '../access/auth-cache-metrics.js'
+import { AuthCacheMetrics } from '../access/auth-cache-metrics.service.js'
 import type { AccessClaims } from './access-tokens.js'
 
 const MAX_TOKENS = 10_000

@@ -2,11 +2,11 @@ import { CacheableMemory } from '@cacheable/memory'
 import { Injectable } from '@nestjs/common'
 import { Epochs } from '#platform/cache/epochs.js'
 import type { Principal } from '#platform/http/principal.js'
-import { AuthCacheMetrics } from './auth-cache-metrics.js'
+import { AuthCacheMetrics } from './auth-cache-metrics.service.js'
 
 const MAX_PRINCIPALS = 10_000
-/** A ceiling; the epochs' lease of two seconds is what bounds it in practice. */
-const MAX_AGE_MS = 300_000
+/** For what no epoch tells: that a session has come to its end by the clock. */
+const MAX_AGE_MS = 30_000
 
 interface Entry {
   readonly epochs: string
