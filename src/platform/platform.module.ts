@@ -10,6 +10,7 @@ import { ResponseCacheModule } from './http/response-cache/response-cache.module
 import { RateLimitsModule } from './http/rate-limits/rate-limits.module.js'
 import { JobsModule } from './jobs/jobs.module.js'
 import { LoggingModule } from './logging/logging.module.js'
+import { Mailer } from './mail/mailer.js'
 import { Sealer } from './secrets/sealer.js'
 import { httpMetricsProviders } from './telemetry/http-metrics.js'
 
@@ -29,6 +30,7 @@ export class PlatformModule {
       { provide: AppConfig, useValue: config },
       { provide: Clock, useValue: clock },
       EventBus,
+      Mailer,
       Sealer,
       ...httpMetricsProviders,
     ]

@@ -12,6 +12,17 @@ import { StandingsRepository } from './access/standings.repository.js'
 import { AccountController } from './accounts/account.controller.js'
 import { AccountService } from './accounts/account.service.js'
 import { AccountsRepository } from './accounts/accounts.repository.js'
+import { InvitationAcceptance } from './invitations/invitation-acceptance.service.js'
+import { InvitationDelivery } from './invitations/invitation-delivery.service.js'
+import { InvitationsController } from './invitations/invitations.controller.js'
+import { InvitationsRepository } from './invitations/invitations.repository.js'
+import { Invitations } from './invitations/invitations.service.js'
+import { Invitees } from './invitations/invitees.service.js'
+import { NewMembers } from './invitations/new-members.service.js'
+import { MemberChanges } from './members/member-changes.service.js'
+import { MembersController } from './members/members.controller.js'
+import { MembersRepository } from './members/members.repository.js'
+import { Members } from './members/members.service.js'
 import { PasswordChange } from './passwords/password-change.service.js'
 import { PasswordHasher } from './passwords/password-hasher.js'
 import { PasswordPolicy } from './passwords/password-policy.service.js'
@@ -39,6 +50,8 @@ import { VerifiedTokens } from './sessions/verified-tokens.js'
 
 const access = [PrincipalCache, Principals, StandingsRepository, ...authCacheMetricsProviders]
 const accounts = [AccountService, AccountsRepository, Registration]
+const members = [MemberChanges, Members, MembersRepository]
+const invitations = [InvitationAcceptance, InvitationDelivery, Invitations, InvitationsRepository, Invitees, NewMembers]
 const passwords = [PasswordChange, PasswordHasher, PasswordPolicy, PasswordRehash, PasswordSetter]
 const sessions = [
   AccessTokens,
@@ -66,7 +79,14 @@ const guards = [
 
 @Module({
   imports: [PassportModule.register({ session: false }), JwtModule.register({})],
-  controllers: [RegistrationController, SignInController, SessionsController, AccountController],
-  providers: [...access, ...accounts, ...passwords, ...sessions, ...guards],
+  controllers: [
+    RegistrationController,
+    SignInController,
+    SessionsController,
+    AccountController,
+    MembersController,
+    InvitationsController,
+  ],
+  providers: [...access, ...accounts, ...members, ...invitations, ...passwords, ...sessions, ...guards],
 })
 export class AuthModule {}
