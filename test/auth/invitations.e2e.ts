@@ -137,6 +137,17 @@ describe('making an invitation', () => {
     expect(await openEmails()).toEqual([email])
   })
 
+  it('is made once for one idempotency key: the second answer is the first, link included', async () => {
+    const headers = { 'idempotency-key': 'invite-once' }
+    const payload = { email: anyEmail() }
+    const make = () => owner.request({ method: 'POST', url: '/v1/invitations', payload, headers })
+    const first = await make()
+    const second = await make()
+    expect([second.statusCode, second.headers['idempotent-replayed']]).toEqual([201, 'true'])
+    expect(second.body).toBe(first.body)
+    expect((await accept({ token: first.json().token, password: PASSWORD })).statusCode).toBe(200)
+  })
+
   it('ends where too many are open, and goes on once some are expired or taken back', async () => {
     await app.sql(
       `INSERT INTO invitations (tenant_id, id, email, role, token_hash, invited_by, created_at, expires_at)

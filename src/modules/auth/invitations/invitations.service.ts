@@ -6,6 +6,7 @@ import { AppConfig } from '#platform/config/app-config.js'
 import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
 import { EventBus } from '#platform/events/event-bus.js'
+import { Idempotency } from '#platform/http/idempotency/idempotency.service.js'
 import { decodeCursor, type Page, toPage } from '#platform/http/page.js'
 import type { Principal } from '#platform/http/principal.js'
 import { assertUnchanged, assertWithin } from '../members/membership-rules.js'
@@ -31,6 +32,7 @@ export class Invitations {
     private readonly members: MembersRepository,
     private readonly delivery: InvitationDelivery,
     private readonly events: EventBus,
+    private readonly idempotency: Idempotency,
     private readonly clock: Clock,
   ) {}
 
@@ -60,7 +62,9 @@ export class Invitations {
       await this.invitations.create(invitation, tx)
       const handedOver = await this.delivery.deliver(invitation, token, tx)
       await this.events.emit(new InvitationCreated(tenantId, invitation.id, { email, role, expiresAt }), tx)
-      return { ...toInvitation(invitation), ...handedOver }
+      const body = { ...toInvitation(invitation), ...handedOver }
+      await this.idempotency.complete({ status: 201, body }, tx)
+      return body
     })
   }
 
