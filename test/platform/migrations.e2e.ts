@@ -75,7 +75,6 @@ const TABLES_WITHOUT_ENTITY = [
   'audit_log',
   'csp_reports',
   'idempotency_keys',
-  'invitations',
   'login_attempts',
   'one_time_tokens',
   'rate_limit_windows',

@@ -52,7 +52,7 @@ export class Members {
     // A key that may not change members must not end the membership of who made it.
     const isLeaving = userId.toLowerCase() === principal.userId && principal.sessionId !== null
     if (!isLeaving && !principal.permissions.has('members:write')) {
-      throw forbidden('This needs the permission members:write.')
+      throw forbidden('To remove somebody else you need the permission members:write.')
     }
     await this.change(principal, userId, () => null)
   }
