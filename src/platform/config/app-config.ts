@@ -51,13 +51,6 @@ export class AppConfig {
     return this.settings.NODE_ENV === 'production'
   }
 
-  /** Where clients reach this server, without a slash at its end: what links in mails and answers begin with. */
-  get publicUrl(): string {
-    const { PUBLIC_URL, HOST, PORT } = this.settings
-    const host = HOST.includes(':') ? `[${HOST}]` : HOST
-    return (PUBLIC_URL ?? `http://${host}:${PORT}`).replace(/\/+$/, '')
-  }
-
   /** Secrets that development makes for itself; never used where production demands its own. */
   get secrets(): DevelopmentSecrets {
     return new DevelopmentSecrets(this.dataDir)

@@ -106,14 +106,15 @@ export class AccountsRepository {
     return user && tenant && membership ? { user, tenant, membership } : null
   }
 
+  /** He reads his address; the first time counts. Scope: `userId`. */
+  async markVerified(userId: string, now: Date, tx: Tx): Promise<void> {
+    const unverified = { id: userId, emailVerifiedAt: IsNull() }
+    await tx.entities.update(UserEntity, unverified, { emailVerifiedAt: now, updatedAt: now })
+  }
+
   /** Scope: `userId`. */
   async rename(userId: string, name: string | null, now: Date, tx: Tx): Promise<void> {
     await tx.entities.update(UserEntity, { id: userId }, { name, updatedAt: now })
-  }
-
-  /** Marks the address as proved, unless it is already. Scope: `userId`. */
-  async verifyEmail(userId: string, now: Date, tx: Tx): Promise<void> {
-    await tx.entities.update(UserEntity, { id: userId, emailVerifiedAt: IsNull() }, { emailVerifiedAt: now })
   }
 
   /** Scope: `userId`. */

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import { AppConfig } from '#platform/config/app-config.js'
 import type { Tx } from '#platform/database/tx.js'
+import { linkWithToken } from '#platform/http/public-url.js'
 import { Mailer } from '#platform/mail/mailer.js'
 import { AccountsRepository } from '../accounts/accounts.repository.js'
 import type { InvitationEntity } from './invitation.entity.js'
@@ -22,8 +23,7 @@ export class InvitationDelivery {
     token: InvitationToken,
     tx: Tx,
   ): Promise<Pick<NewInvitation, 'acceptUrl' | 'token'>> {
-    // Behind `#`: what comes after it is sent to no server, and is in nobody's log.
-    const acceptUrl = `${this.config.publicUrl}/accept-invitation#token=${token.text}`
+    const acceptUrl = linkWithToken(this.config, 'accept-invitation', token.text)
     if (!this.mailer.isConfigured) return { acceptUrl, token: token.text }
     const inviter = await this.accounts.findAccount(tenantId, invitedBy, tx)
     const data = {

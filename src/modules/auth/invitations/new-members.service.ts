@@ -33,7 +33,7 @@ export class NewMembers {
       const user = { id: userId, email, name, emailVerifiedAt, createdAt: now, updatedAt: now }
       await this.accounts.createUser(user, newPasswordHash, tx)
     } else if (emailVerifiedAt) {
-      await this.accounts.verifyEmail(userId, emailVerifiedAt, tx)
+      await this.accounts.markVerified(userId, emailVerifiedAt, tx)
     }
     await this.members.add({ tenantId, userId, role, createdAt: now }, tx)
     const account = await this.accounts.findAccount(tenantId, userId, tx)
