@@ -65,7 +65,7 @@ export class OpenApiOperations {
 
   /** Whether a body keeps to the operation's schema. */
   accepts({ method, path, body = {} }: Operation, value: unknown): boolean {
-    return this.validatorOf(`${method} ${path} body`, body)(value) === true
+    return this.validatorOf(`${method} ${path} body`, body)(value)
   }
 
   private validatorOf(name: string, schema: JsonSchema): ValidateFunction {
