@@ -33,7 +33,7 @@ CREATE POLICY credentials_sign_in ON credentials FOR SELECT TO :"app_role"
 -- Suspended in one tenant; an admin has no say over a user in another.
 ALTER TABLE memberships ADD COLUMN disabled_at timestamptz;
 -- Who belongs to several tenants sees what they are called, and chooses.
-CREATE POLICY tenants_member ON tenants FOR SELECT
+CREATE POLICY tenants_member ON tenants FOR SELECT TO :"app_role"
   USING (EXISTS (SELECT 1 FROM memberships m
                   WHERE m.tenant_id = tenants.id AND m.user_id = app_user() AND m.disabled_at IS NULL));
 
