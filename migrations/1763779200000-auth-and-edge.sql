@@ -32,6 +32,10 @@ CREATE POLICY credentials_sign_in ON credentials FOR SELECT TO :"app_role"
 
 -- Suspended in one tenant; an admin has no say over a user in another.
 ALTER TABLE memberships ADD COLUMN disabled_at timestamptz;
+-- Who belongs to several tenants sees what they are called, and chooses.
+CREATE POLICY tenants_member ON tenants FOR SELECT TO :"app_role"
+  USING (EXISTS (SELECT 1 FROM memberships m
+                  WHERE m.tenant_id = tenants.id AND m.user_id = app_user() AND m.disabled_at IS NULL));
 
 -- `expires_at` moves with each refresh (idle life), `ends_at` never does (absolute life).
 ALTER TABLE sessions NO FORCE ROW LEVEL SECURITY;
@@ -277,6 +281,7 @@ DROP INDEX idx_sessions_user, idx_sessions_expiry;
 REVOKE UPDATE (expires_at, revoked_at) ON sessions FROM :"app_role";
 GRANT UPDATE ON sessions TO :"app_role";
 ALTER TABLE sessions DROP COLUMN ends_at, DROP COLUMN last_used_at, DROP COLUMN user_agent, DROP COLUMN address;
+DROP POLICY tenants_member ON tenants;
 ALTER TABLE memberships DROP COLUMN disabled_at;
 ALTER TABLE users ADD COLUMN password_hash text;
 ALTER TABLE users NO FORCE ROW LEVEL SECURITY;

@@ -10,6 +10,7 @@ import { expectProblem } from '../support/problem.js'
 import { TestApp } from '../support/test-app.js'
 import { PASSWORD, TestUser } from '../support/test-user.js'
 
+const SAMPLES = 100
 const TIME_LIMIT_MS = 300_000
 /** Ids in these paths are no tenant's: the built-in agents are the same for everybody. */
 const NOT_A_TENANTS = /^\/v1\/agents\/\{slug\}/
@@ -29,8 +30,7 @@ beforeAll(async () => {
   other = await TestUser.register(app)
   viewer = await join('viewer')
   member = await join('member')
-  const run = (await owner.run({ task: 'Something to look for.' })).json()
-  ids = { runs: run.id, members: viewer.userId, sessions: await sessionIdOf(owner) }
+  ids = await makeObjects(owner)
   api = await OpenApiOperations.of(app)
 })
 afterAll(async () => app[Symbol.asyncDispose]())
@@ -79,6 +79,8 @@ describe('every operation of the document', () => {
         ({ isProtected, path }) => isProtected && path.includes('{') && !NOT_A_TENANTS.test(path),
       )
       expect(named.length).toBeGreaterThan(0)
+      // Of another owner: the tests before may have used the first one's up.
+      ids = await makeObjects(await TestUser.register(app))
       for (const operation of named) {
         const headers = { authorization: `Bearer ${other.accessToken}` }
         const [existing, invented] = [await send(operation, headers), await send(operation, headers, () => newId())]
@@ -116,8 +118,24 @@ function send(
   return app.inject({ ...request, headers: { ...type, ...request.headers }, payload: JSON.stringify(body) })
 }
 
-function sampleOf({ body = {} }: Operation): unknown {
-  return sample(arbitraryOf(body, api.document.components.schemas), { numRuns: 1, seed: 7 })[0]
+function sampleOf(operation: Operation): unknown {
+  const { body = {} } = operation
+  const bodies = sample(arbitraryOf(body, api.document.components.schemas), { numRuns: SAMPLES, seed: 7 })
+  return bodies.find((candidate) => api.accepts(operation, candidate))
+}
+
+/** The member is a bystander: whoever is asked to remove himself leaves. */
+async function makeObjects(of: TestUser): Promise<Record<string, string>> {
+  const run = (await of.run({ task: 'Something to look for.' })).json()
+  const bystander = await join('viewer', of)
+  const payload = { email: `invited-${newId()}@example.com` }
+  const invitation = (await of.request({ method: 'POST', url: '/v1/invitations', payload })).json()
+  return {
+    runs: run.id,
+    members: bystander.userId,
+    invitations: invitation.id,
+    sessions: await sessionIdOf(of),
+  }
 }
 
 /** A session of its own for each request: some of them end it. */
@@ -128,10 +146,10 @@ async function freshHeaders(role: 'viewer' | 'member' | 'owner'): Promise<Record
   return { authorization: `Bearer ${accessToken}` }
 }
 
-async function join(role: Role): Promise<TestUser> {
+async function join(role: Role, { tenantId } = owner): Promise<TestUser> {
   const user = await TestUser.register(app)
   await app.sql('INSERT INTO memberships (tenant_id, user_id, role, created_at) VALUES ($1, $2, $3, now())', [
-    owner.tenantId,
+    tenantId,
     user.userId,
     role,
   ])

@@ -75,7 +75,6 @@ const TABLES_WITHOUT_ENTITY = [
   'audit_log',
   'csp_reports',
   'idempotency_keys',
-  'invitations',
   'login_attempts',
   'rate_limit_windows',
 ]

@@ -4,7 +4,9 @@ import type { TestApp } from './test-app.js'
 
 export const PASSWORD = 'Correct-Horse-42'
 
-/** A signed-in user who owns a tenant of his own. */
+const anyEmail = () => `user-${randomBytes(6).toString('hex')}@example.com`
+
+/** A signed-in user, in one tenant: his own, unless he joined another's. */
 export class TestUser {
   private constructor(
     private readonly app: TestApp,
@@ -16,7 +18,7 @@ export class TestUser {
   ) {}
 
   static async register(app: TestApp, overrides: { email?: string; remoteAddress?: string } = {}): Promise<TestUser> {
-    const email = overrides.email ?? `user-${randomBytes(6).toString('hex')}@example.com`
+    const email = overrides.email ?? anyEmail()
     const response = await app.inject({
       method: 'POST',
       url: '/v1/auth/register',
@@ -24,8 +26,26 @@ export class TestUser {
       ...(overrides.remoteAddress !== undefined && { remoteAddress: overrides.remoteAddress }),
     })
     if (response.statusCode !== 201) throw new Error(`registering failed: ${response.body}`)
+    return TestUser.signedIn(app, response)
+  }
+
+  /** Joins the inviter's tenant by an invitation, with a new account. */
+  static async join(app: TestApp, inviter: TestUser, role: string): Promise<TestUser> {
+    const payload = { email: anyEmail(), role }
+    const invited = await inviter.request({ method: 'POST', url: '/v1/invitations', payload })
+    const response = await app.inject({
+      method: 'POST',
+      url: '/v1/invitations/accept',
+      payload: { token: invited.json().token, password: PASSWORD },
+    })
+    if (response.statusCode !== 200) throw new Error(`joining failed: ${invited.body} ${response.body}`)
+    return TestUser.signedIn(app, response)
+  }
+
+  /** Whoever an answer with a token pair signed in. */
+  static signedIn(app: TestApp, response: LightMyRequestResponse): TestUser {
     const { user, tenant, accessToken, refreshToken } = response.json()
-    return new TestUser(app, email, user.id, tenant.id, accessToken, refreshToken)
+    return new TestUser(app, user.email, user.id, tenant.id, accessToken, refreshToken)
   }
 
   /** A request with this user's token. */

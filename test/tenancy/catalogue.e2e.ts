@@ -21,7 +21,7 @@ const PLANTED: Readonly<Record<string, readonly (readonly [guilty: string, sql: 
     ['memos', 'CREATE TABLE memos (id uuid PRIMARY KEY)'],
     ['memos', 'CREATE TABLE memos (id uuid) PARTITION BY HASH (id)'],
   ],
-  'has no policy': [['tenants', 'DROP POLICY tenants_own ON tenants']],
+  'has no policy': [['csp_reports', 'DROP POLICY csp_reports_collecting ON csp_reports']],
   'has no USING': [
     ['notes_write', 'CREATE POLICY notes_write ON notes FOR UPDATE TO :app WITH CHECK (tenant_id = app_tenant())'],
   ],

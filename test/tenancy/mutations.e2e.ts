@@ -92,7 +92,7 @@ describe('the probes', () => {
 })
 
 describe('a user of two tenants', () => {
-  it('sees in one of them nothing of the other but where he belongs and where he is signed in', async () => {
+  it('sees in one of them nothing of the other but its name, that he belongs there and where he is signed in', async () => {
     const seen = await database.undone(async () => {
       const colleague = newWorld()
       const away = newWorld({ tenantId: colleague.tenantId, userId: probes.mine.userId })
@@ -108,7 +108,7 @@ describe('a user of two tenants', () => {
       }
       return rows
     })
-    expect(seen.filter((row) => !row.endsWith(' 0')).sort()).toEqual(['memberships 1', 'sessions 1'])
+    expect(seen.filter((row) => !row.endsWith(' 0')).sort()).toEqual(['memberships 1', 'sessions 1', 'tenants 1'])
   })
 })
 
@@ -137,6 +137,8 @@ describe('a policy that is dropped', () => {
       sessions_self_read: [{ userId: mine.userId }, 'SELECT 1 FROM sessions'],
       sessions_sweep: [{ purpose: 'auth.sweep' }, 'DELETE FROM sessions'],
       sessions_sweep_read: [{ purpose: 'auth.sweep' }, 'SELECT 1 FROM sessions'],
+      tenants_member: [{ userId: mine.userId }, 'SELECT 1 FROM tenants'],
+      tenants_own: [{ tenantId: mine.tenantId }, 'SELECT 1 FROM tenants'],
       users_colleagues: [{ tenantId: mine.tenantId }, 'SELECT 1 FROM users'],
       users_self: [own, 'UPDATE users SET name = NULL'],
       users_sign_in: [{ signInEmail: mine.email }, 'SELECT 1 FROM users'],

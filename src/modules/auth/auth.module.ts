@@ -13,6 +13,17 @@ import { AccountEvents } from './accounts/account-events.service.js'
 import { AccountController } from './accounts/account.controller.js'
 import { AccountService } from './accounts/account.service.js'
 import { AccountsRepository } from './accounts/accounts.repository.js'
+import { InvitationAcceptance } from './invitations/invitation-acceptance.service.js'
+import { InvitationDelivery } from './invitations/invitation-delivery.service.js'
+import { InvitationsController } from './invitations/invitations.controller.js'
+import { InvitationsRepository } from './invitations/invitations.repository.js'
+import { Invitations } from './invitations/invitations.service.js'
+import { Invitees } from './invitations/invitees.service.js'
+import { NewMembers } from './invitations/new-members.service.js'
+import { MemberChanges } from './members/member-changes.service.js'
+import { MembersController } from './members/members.controller.js'
+import { MembersRepository } from './members/members.repository.js'
+import { Members } from './members/members.service.js'
 import { PasswordChange } from './passwords/password-change.service.js'
 import { PasswordHasher } from './passwords/password-hasher.js'
 import { PasswordPolicy } from './passwords/password-policy.service.js'
@@ -65,6 +76,8 @@ const recovery = [
   RecoveryMails,
   ResetConsequences,
 ]
+const members = [MemberChanges, Members, MembersRepository]
+const invitations = [InvitationAcceptance, InvitationDelivery, Invitations, InvitationsRepository, Invitees, NewMembers]
 const passwords = [PasswordChange, PasswordHasher, PasswordPolicy, PasswordRehash, PasswordSetter]
 const sessions = [
   AccessTokens,
@@ -102,7 +115,19 @@ const guards = [
     AccountController,
     RecoveryController,
     MemberPasswordResetController,
+    MembersController,
+    InvitationsController,
   ],
-  providers: [...access, ...accounts, ...registration, ...recovery, ...passwords, ...sessions, ...guards],
+  providers: [
+    ...access,
+    ...accounts,
+    ...registration,
+    ...recovery,
+    ...members,
+    ...invitations,
+    ...passwords,
+    ...sessions,
+    ...guards,
+  ],
 })
 export class AuthModule {}

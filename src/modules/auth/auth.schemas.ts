@@ -79,7 +79,13 @@ export const changePasswordSchema = z
 export type ChangePasswordCommand = z.infer<typeof changePasswordSchema>
 
 export const meSchema = z
-  .strictObject({ ...identityShape, permissions: z.array(z.enum(PERMISSIONS)) })
+  .strictObject({
+    ...identityShape,
+    permissions: z.array(z.enum(PERMISSIONS)),
+    tenants: z
+      .array(z.strictObject({ id: z.uuid(), name: z.string(), role: z.enum(ROLES) }))
+      .describe('Where I may sign in to; to an API key only its own tenant.'),
+  })
   .meta({ id: 'Me' })
 export type Me = z.infer<typeof meSchema>
 

@@ -25,4 +25,5 @@ export const POLICY_EXCEPTIONS: Readonly<Record<string, string>> = {
   sessions_self_read: 'a user sees his own sessions in all of his tenants',
   sessions_sweep: 'expired rows of all tenants are removed',
   sessions_sweep_read: 'expired rows of all tenants are found',
+  tenants_member: 'a user sees what the tenants are called that he belongs to',
 }

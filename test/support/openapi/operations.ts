@@ -63,6 +63,11 @@ export class OpenApiOperations {
     return validate(answer.json()) ? null : `${this.ajv.errorsText(validate.errors)}: ${answer.body.slice(0, 300)}`
   }
 
+  /** Whether a body keeps to the operation's schema. */
+  accepts({ method, path, body = {} }: Operation, value: unknown): boolean {
+    return this.validatorOf(`${method} ${path} body`, body)(value)
+  }
+
   private validatorOf(name: string, schema: JsonSchema): ValidateFunction {
     const known = this.validators.get(name)
     if (known) return known

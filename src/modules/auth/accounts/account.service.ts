@@ -22,18 +22,26 @@ export class AccountService {
 
   async getMe(principal: Principal): Promise<Me> {
     const { tenantId, userId } = principal
-    return this.database.transaction({ tenantId, userId }, async (tx) => toMe(await this.get(principal, tx), principal))
+    return this.database.transaction({ tenantId, userId }, (tx) => this.toMe(principal, tx))
   }
 
   async update(principal: Principal, { name }: UpdateMeCommand): Promise<Me> {
     const { tenantId, userId } = principal
     return this.database.transaction({ tenantId, userId }, async (tx) => {
       const before = await this.get(principal, tx)
-      if (name === undefined || name === before.user.name) return toMe(before, principal)
+      if (name === undefined || name === before.user.name) return this.toMe(principal, tx)
       await this.accounts.rename(userId, name, this.clock.now(), tx)
       await this.events.emit(new UserRenamed(tenantId, userId, { before: before.user.name, after: name }), tx)
-      return toMe(await this.get(principal, tx), principal)
+      return this.toMe(principal, tx)
     })
+  }
+
+  private async toMe(principal: Principal, tx: Tx): Promise<Me> {
+    const { tenantId, userId, sessionId, permissions } = principal
+    const account = await this.get(principal, tx)
+    // A key is of one tenant; where else its maker belongs is not for whoever holds it.
+    const tenants = await this.accounts.listTenants({ userId, tenantId: sessionId === null ? tenantId : null }, tx)
+    return { ...identityOf(account), permissions: [...permissions], tenants }
   }
 
   private async get({ tenantId, userId }: Principal, tx: Tx): Promise<Account> {
@@ -41,8 +49,4 @@ export class AccountService {
     if (!account) throw new AppError('unauthenticated', 'unauthenticated', { detail: 'This account is gone.' })
     return account
   }
-}
-
-function toMe(account: Account, { permissions }: Principal): Me {
-  return { ...identityOf(account), permissions: [...permissions] }
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { IsNull, QueryFailedError } from 'typeorm'
 import { AppError } from '#kernel/app-error.js'
 import type { Tx } from '#platform/database/tx.js'
+import type { Role } from '#platform/http/principal.js'
 import { CredentialEntity } from '../passwords/credential.entity.js'
 import { MembershipEntity } from './membership.entity.js'
 import { TenantEntity } from './tenant.entity.js'
@@ -9,10 +10,20 @@ import { UserEntity } from './user.entity.js'
 
 const UNIQUE_VIOLATION = '23505'
 
+/** Of one user; nobody is asked into so many. */
+const MAX_TENANTS_LISTED = 1000
+
 export interface Account {
   readonly user: UserEntity
   readonly tenant: TenantEntity
   readonly membership: MembershipEntity
+}
+
+/** A tenant as one of its members sees it among his. */
+export interface TenantOfUser {
+  readonly id: string
+  readonly name: string
+  readonly role: Role
 }
 
 /** What a sign-in needs to know of an address, known or not. */
@@ -73,6 +84,16 @@ export class AccountsRepository {
   /** Scope: `userId`. */
   listMemberships(userId: string, tx: Tx): Promise<MembershipEntity[]> {
     return tx.entities.find(MembershipEntity, { where: { userId }, order: { createdAt: 'ASC' } })
+  }
+
+  /** The tenants that a user may sign in to, the oldest membership first; only `tenantId` of them if given. Scope: `userId`. */
+  listTenants({ userId, tenantId }: { userId: string; tenantId: string | null }, tx: Tx): Promise<TenantOfUser[]> {
+    return tx.query<TenantOfUser>({
+      text: `SELECT t.id, t.name, m.role FROM memberships m JOIN tenants t ON t.id = m.tenant_id
+              WHERE m.user_id = $1 AND m.disabled_at IS NULL AND ($2::uuid IS NULL OR m.tenant_id = $2)
+              ORDER BY m.created_at, m.tenant_id LIMIT $3`,
+      values: [userId, tenantId, MAX_TENANTS_LISTED],
+    })
   }
 
   /** User, tenant and membership at once; null when any of them is gone or suspended. */

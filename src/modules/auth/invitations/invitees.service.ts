@@ -1,0 +1,93 @@
+import { Injectable } from '@nestjs/common'
+import { AppError, invalidField } from '#kernel/app-error.js'
+import { newId } from '#kernel/ids.js'
+import { AppConfig } from '#platform/config/app-config.js'
+import { Database } from '#platform/database/database.js'
+import type { Principal } from '#platform/http/principal.js'
+import { AccountsRepository, type SignInFacts } from '../accounts/accounts.repository.js'
+import { PasswordRehash } from '../passwords/password-rehash.service.js'
+import { PasswordSetter } from '../passwords/password-setter.service.js'
+import { emailHashOf, LoginLockout } from '../sessions/login-lockout.service.js'
+import type { AcceptInvitationCommand } from './invitations.schemas.js'
+
+/** Who accepts: a user that there is, or one to be made with this password. */
+export interface Invitee {
+  readonly userId: string
+  /** Null: the account exists. */
+  readonly newPasswordHash: string | null
+}
+
+/** Finds out whether whoever holds an invitation is the one it was made for. */
+@Injectable()
+export class Invitees {
+  constructor(
+    private readonly config: AppConfig,
+    private readonly database: Database,
+    private readonly accounts: AccountsRepository,
+    private readonly passwords: PasswordSetter,
+    private readonly checks: PasswordRehash,
+    private readonly lockout: LoginLockout,
+  ) {}
+
+  /**
+   * @throws AppError `forbidden` for somebody else's session or an API key, and for a new account where registration is
+   * closed; `unauthenticated` for a wrong password; `rate_limited` while the account waits; `validation_failed`
+   */
+  async identify(email: string, command: AcceptInvitationCommand, principal: Principal | undefined): Promise<Invitee> {
+    const isSignedIn = principal !== undefined
+    const facts = await this.database.transaction(scopeOf(email), async (tx) => {
+      const found = await this.accounts.findSignIn(email, emailHashOf(email), tx)
+      const isPasswordTried = !isSignedIn && found.userId !== null && command.password !== undefined
+      if (isPasswordTried) await this.lockout.admit(email, found, tx)
+      return found
+    })
+    if (principal) assertHimself(principal, facts.userId)
+    if (facts.userId === null) return this.prepare(email, command)
+    if (!principal) await this.checkPassword(email, command, facts)
+    return { userId: facts.userId, newPasswordHash: null }
+  }
+
+  private async prepare(email: string, { password, name }: AcceptInvitationCommand): Promise<Invitee> {
+    if (this.config.settings.REGISTRATION === 'closed') {
+      throw new AppError('forbidden', 'forbidden', { detail: 'This server takes no new accounts.' })
+    }
+    if (password === undefined) throw passwordIsMissing()
+    return { userId: newId(), newPasswordHash: await this.passwords.prepare(password, [email, name]) }
+  }
+
+  private async checkPassword(
+    email: string,
+    { password }: AcceptInvitationCommand,
+    { passwordHash, failures }: SignInFacts,
+  ): Promise<void> {
+    if (password === undefined) throw passwordIsMissing()
+    if (!(await this.checks.verify(passwordHash, password))) {
+      await this.lockout.fail(email)
+      throw new AppError('unauthenticated', 'unauthenticated', {
+        detail: 'This address has an account already, and the password is not its password.',
+      })
+    }
+    if (failures > 0) await this.database.transaction(scopeOf(email), (tx) => this.lockout.clear(email, tx))
+  }
+}
+
+function scopeOf(email: string) {
+  return { signInEmail: email, presentedHash: emailHashOf(email) }
+}
+
+function assertHimself({ userId, sessionId }: Principal, invited: string | null): void {
+  if (userId !== invited) {
+    throw new AppError('forbidden', 'forbidden', {
+      detail: 'This invitation is for another address than the one that you are signed in with.',
+    })
+  }
+  // A key must not turn into a session, which may do more.
+  if (sessionId === null) {
+    throw new AppError('forbidden', 'forbidden', { detail: 'An API key cannot do this: sign in.' })
+  }
+}
+
+/** The same with and without an account. */
+function passwordIsMissing(): AppError {
+  return invalidField('/password', 'Required, unless you are signed in.')
+}
