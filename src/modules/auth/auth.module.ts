@@ -12,6 +12,12 @@ import { StandingsRepository } from './access/standings.repository.js'
 import { AccountController } from './accounts/account.controller.js'
 import { AccountService } from './accounts/account.service.js'
 import { AccountsRepository } from './accounts/accounts.repository.js'
+import { ApiKeyBudgets } from './api-keys/api-key-budgets.service.js'
+import { ApiKeyMinting } from './api-keys/api-key-minting.service.js'
+import { ApiKeyUses } from './api-keys/api-key-uses.service.js'
+import { ApiKeysController } from './api-keys/api-keys.controller.js'
+import { ApiKeysRepository } from './api-keys/api-keys.repository.js'
+import { ApiKeys } from './api-keys/api-keys.service.js'
 import { PasswordChange } from './passwords/password-change.service.js'
 import { PasswordHasher } from './passwords/password-hasher.js'
 import { PasswordPolicy } from './passwords/password-policy.service.js'
@@ -39,6 +45,7 @@ import { VerifiedTokens } from './sessions/verified-tokens.js'
 
 const access = [PrincipalCache, Principals, StandingsRepository, ...authCacheMetricsProviders]
 const accounts = [AccountService, AccountsRepository, Registration]
+const apiKeys = [ApiKeyBudgets, ApiKeyMinting, ApiKeys, ApiKeysRepository, ApiKeyUses]
 const passwords = [PasswordChange, PasswordHasher, PasswordPolicy, PasswordRehash, PasswordSetter]
 const sessions = [
   AccessTokens,
@@ -66,7 +73,8 @@ const guards = [
 
 @Module({
   imports: [PassportModule.register({ session: false }), JwtModule.register({})],
-  controllers: [RegistrationController, SignInController, SessionsController, AccountController],
-  providers: [...access, ...accounts, ...passwords, ...sessions, ...guards],
+  controllers: [RegistrationController, SignInController, SessionsController, AccountController, ApiKeysController],
+  providers: [...access, ...accounts, ...apiKeys, ...passwords, ...sessions, ...guards],
+  exports: [ApiKeyBudgets],
 })
 export class AuthModule {}

@@ -1,6 +1,7 @@
 import type { INestApplication } from '@nestjs/common'
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger'
 import { z } from 'zod'
+import { API_KEY_SCHEME } from './endpoint.js'
 import { PROBLEM_CONTENT_TYPE, problemSchema } from './problem.js'
 import { RATE_LIMIT_HEADER_COMPONENTS } from './rate-limits/rate-limit-headers.js'
 
@@ -15,7 +16,8 @@ export function buildOpenApiDocument(app: INestApplication, version: string): Op
     .setVersion(version)
     .setLicense('MIT', 'https://opensource.org/license/mit')
     .setOpenAPIVersion('3.1.0')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An access token (JWT) or an API key (tn_…).' })
+    .addApiKey({ type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'An API key (tn_…).' }, API_KEY_SCHEME)
     .build()
   const document = SwaggerModule.createDocument(app, options, {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
