@@ -18,7 +18,7 @@ export const createApiKeySchema = z
       .describe('Permissions of the key, all of which you have. Absent: all that you have.'),
     expiresAt: z.iso
       .datetime({ offset: true })
-      .refine((value) => Date.parse(value) <= LATEST_EXPIRY_MS, { error: 'must not be after the year 9999' })
+      .refine((value) => !(Date.parse(value) > LATEST_EXPIRY_MS), { error: 'must not be after the year 9999' })
       .nullish()
       .describe('When the key ends, in the future. Absent: never.'),
     rateLimitPerMinute: z
