@@ -1,16 +1,16 @@
 import { AppError, invalidField } from '#kernel/app-error.js'
 import { Usd } from '#kernel/usd.js'
 import { type Permission, PERMISSIONS, type Principal } from '#platform/http/principal.js'
-import type { ApiKeyEntity } from './api-key.entity.js'
+import type { ApiKeyRecord } from './api-key.entity.js'
 import type { CreateApiKeyCommand } from './api-keys.schemas.js'
 
 /** What a new key will be able to do. */
-export type Grant = Pick<ApiKeyEntity, 'scopes' | 'expiresAt' | 'rateLimitPerMinute' | 'budgetUsd'>
+export type Grant = Pick<ApiKeyRecord, 'scopes' | 'expiresAt' | 'rateLimitPerMinute' | 'budgetUsd'>
 
 export interface Maker {
   readonly principal: Principal
   /** The key that asks; null for a person. */
-  readonly key: ApiKeyEntity | null
+  readonly key: ApiKeyRecord | null
   /** Requests a minute of the maker's role. */
   readonly maxRatePerMinute: number
 }
@@ -36,7 +36,7 @@ export function grantOf(command: CreateApiKeyCommand, { principal, key, maxRateP
 }
 
 /** A key with a limit would have the limit once more with each key that it makes. */
-function refuseToMultiply({ rateLimitPerMinute, budgetUsd }: ApiKeyEntity): void {
+function refuseToMultiply({ rateLimitPerMinute, budgetUsd }: ApiKeyRecord): void {
   if (rateLimitPerMinute !== null) throw forbidden('An API key with a rate limit of its own cannot make keys.')
   if (budgetUsd !== null) throw forbidden('An API key with a budget cannot make keys.')
 }

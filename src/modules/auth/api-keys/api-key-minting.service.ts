@@ -8,7 +8,7 @@ import type { Tx } from '#platform/database/tx.js'
 import { EventBus } from '#platform/events/event-bus.js'
 import type { Principal, Role } from '#platform/http/principal.js'
 import { mintApiKey } from './api-key.js'
-import type { ApiKeyEntity } from './api-key.entity.js'
+import type { ApiKeyRecord } from './api-key.entity.js'
 import { ApiKeyCreated } from './api-key.events.js'
 import { grantOf } from './api-key-grant.js'
 import { toApiKey } from './api-key-view.js'
@@ -42,7 +42,7 @@ export class ApiKeyMinting {
         maxRatePerMinute: this.maxRateOf(principal.role),
       }
       const grant = grantOf(command, maker, now)
-      const key: ApiKeyEntity = {
+      const key: ApiKeyRecord = {
         ...grant,
         tenantId,
         id: newId(),
@@ -52,7 +52,7 @@ export class ApiKeyMinting {
         createdAt: now,
         lastUsedAt: null,
       }
-      await this.keys.add(key, hash, tx)
+      await this.keys.add({ ...key, keyHash: hash }, tx)
       await this.events.emit(new ApiKeyCreated(key), tx)
       return { ...toApiKey(key), key: text }
     })
@@ -67,7 +67,7 @@ export class ApiKeyMinting {
     })
   }
 
-  private async findMaker({ tenantId, userId, apiKeyId }: Principal, tx: Tx): Promise<ApiKeyEntity | null> {
+  private async findMaker({ tenantId, userId, apiKeyId }: Principal, tx: Tx): Promise<ApiKeyRecord | null> {
     if (apiKeyId === null) return null
     const maker = await this.keys.find(apiKeyId, { tenantId, userId }, tx)
     if (!maker) throw gone('This API key is not valid.')

@@ -1,9 +1,9 @@
 import { Usd } from '#kernel/usd.js'
-import type { ApiKeyEntity } from './api-key.entity.js'
+import type { ApiKeyRecord } from './api-key.entity.js'
 import type { ApiKey } from './api-keys.schemas.js'
 
 /** A key as its list shows it. */
-export function toApiKey(key: ApiKeyEntity): ApiKey {
+export function toApiKey(key: ApiKeyRecord): ApiKey {
   return {
     id: key.id,
     name: key.name,

@@ -1,6 +1,9 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm'
 import type { Permission } from '#platform/http/principal.js'
 
+/** A key as it is read: without its hash. */
+export type ApiKeyRecord = Omit<ApiKeyEntity, 'keyHash'>
+
 /** A key of one member. It is never changed but for its last use; what makes it work is kept as a hash only. */
 @Entity('api_keys')
 export class ApiKeyEntity {
@@ -19,6 +22,10 @@ export class ApiKeyEntity {
 
   @Column('text')
   prefix!: string
+
+  /** Only ever written and compared. */
+  @Column('bytea', { name: 'key_hash', select: false })
+  keyHash!: Buffer
 
   @Column('text', { array: true })
   scopes!: Permission[]

@@ -1,5 +1,5 @@
 import { type AuditFacts, AuditedEvent } from '#platform/events/audited-event.js'
-import type { ApiKeyEntity } from './api-key.entity.js'
+import type { ApiKeyRecord } from './api-key.entity.js'
 import { toApiKey } from './api-key-view.js'
 
 const CREATED = 'authn_token_created'
@@ -10,7 +10,7 @@ export class ApiKeyCreated extends AuditedEvent {
   override readonly tenantId: string
   readonly audit: AuditFacts
 
-  constructor(key: ApiKeyEntity) {
+  constructor(key: ApiKeyRecord) {
     super()
     this.tenantId = key.tenantId
     this.audit = { action: CREATED, resource: { type: 'api_key', id: key.id }, after: factsOf(key) }
@@ -22,14 +22,14 @@ export class ApiKeyDeleted extends AuditedEvent {
   override readonly tenantId: string
   readonly audit: AuditFacts
 
-  constructor(key: ApiKeyEntity) {
+  constructor(key: ApiKeyRecord) {
     super()
     this.tenantId = key.tenantId
     this.audit = { action: DELETED, resource: { type: 'api_key', id: key.id }, before: factsOf(key) }
   }
 }
 
-function factsOf(key: ApiKeyEntity): Record<string, unknown> {
+function factsOf(key: ApiKeyRecord): Record<string, unknown> {
   const { userId, name, scopes, expiresAt, rateLimitPerMinute, budgetUsd } = toApiKey(key)
   return { userId, name, scopes, expiresAt, rateLimitPerMinute, budgetUsd }
 }

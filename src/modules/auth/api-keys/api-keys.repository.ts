@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import type { Tx } from '#platform/database/tx.js'
-import { ApiKeyEntity } from './api-key.entity.js'
+import { ApiKeyEntity, type ApiKeyRecord } from './api-key.entity.js'
 
 /** Whose keys are meant: one member's, or with `userId` null those of everybody in the tenant. */
 export interface ApiKeyOwner {
@@ -11,25 +11,8 @@ export interface ApiKeyOwner {
 /** API keys. The guard reads them in its own way, past this: access/standings.repository.ts. */
 @Injectable()
 export class ApiKeysRepository {
-  async add(key: ApiKeyEntity, keyHash: Buffer, tx: Tx): Promise<void> {
-    await tx.execute({
-      text: `INSERT INTO api_keys (tenant_id, id, user_id, name, prefix, key_hash, scopes, rate_limit_per_minute, budget_usd,
-               created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-      values: [
-        key.tenantId,
-        key.id,
-        key.userId,
-        key.name,
-        key.prefix,
-        keyHash,
-        key.scopes,
-        key.rateLimitPerMinute,
-        key.budgetUsd,
-        key.createdAt,
-        key.expiresAt,
-      ],
-    })
+  async add(key: ApiKeyEntity, tx: Tx): Promise<void> {
+    await tx.entities.insert(ApiKeyEntity, key)
   }
 
   /** Counts a member's keys, expired ones too; until `tx` ends nobody else counts or adds. @returns null when there is no such member */
@@ -41,12 +24,16 @@ export class ApiKeysRepository {
     return members === 1 ? tx.entities.countBy(ApiKeyEntity, { tenantId, userId }) : null
   }
 
-  find(id: string, owner: ApiKeyOwner, tx: Tx): Promise<ApiKeyEntity | null> {
+  find(id: string, owner: ApiKeyOwner, tx: Tx): Promise<ApiKeyRecord | null> {
     return tx.entities.findOneBy(ApiKeyEntity, { ...whereOf(owner), id })
   }
 
   /** Newest first; up to `limit`, after the key `after`. */
-  list(owner: ApiKeyOwner, { after, limit }: { after: string | undefined; limit: number }, tx: Tx) {
+  list(
+    owner: ApiKeyOwner,
+    { after, limit }: { after: string | undefined; limit: number },
+    tx: Tx,
+  ): Promise<ApiKeyRecord[]> {
     const query = tx.entities
       .createQueryBuilder(ApiKeyEntity, 'k')
       .where(whereOf(owner))
@@ -57,14 +44,14 @@ export class ApiKeysRepository {
   }
 
   /** @returns whether it was there: of two that delete it at once one gets true */
-  async delete({ tenantId, id }: ApiKeyEntity, tx: Tx): Promise<boolean> {
+  async delete({ tenantId, id }: ApiKeyRecord, tx: Tx): Promise<boolean> {
     const { affected } = await tx.entities.delete(ApiKeyEntity, { tenantId, id })
     return affected === 1
   }
 
   /** The key's budget; null when there is no such key any more. On the path of every run that a key starts. */
-  async findBudget(tenantId: string, id: string, tx: Tx): Promise<Pick<ApiKeyEntity, 'budgetUsd'> | null> {
-    const rows = await tx.query<Pick<ApiKeyEntity, 'budgetUsd'>>({
+  async findBudget(tenantId: string, id: string, tx: Tx): Promise<Pick<ApiKeyRecord, 'budgetUsd'> | null> {
+    const rows = await tx.query<Pick<ApiKeyRecord, 'budgetUsd'>>({
       name: 'api_key_budget',
       text: 'SELECT budget_usd AS "budgetUsd" FROM api_keys WHERE tenant_id = $1 AND id = $2',
       values: [tenantId, id],

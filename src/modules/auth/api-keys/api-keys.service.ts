@@ -8,7 +8,7 @@ import { EventBus } from '#platform/events/event-bus.js'
 import { decodeCursor, type Page, toPage } from '#platform/http/page.js'
 import type { Principal } from '#platform/http/principal.js'
 import { apiKeyEpoch } from '../access/epoch-names.js'
-import type { ApiKeyEntity } from './api-key.entity.js'
+import type { ApiKeyRecord } from './api-key.entity.js'
 import { ApiKeyDeleted } from './api-key.events.js'
 import { ApiKeySpending } from './api-key-spending.js'
 import { toApiKey } from './api-key-view.js'
@@ -57,7 +57,7 @@ export class ApiKeys {
     await this.epochs.advance([apiKeyEpoch(id)])
   }
 
-  private async getWithin(owner: ApiKeyOwner, id: string, tx: Tx): Promise<ApiKeyEntity> {
+  private async getWithin(owner: ApiKeyOwner, id: string, tx: Tx): Promise<ApiKeyRecord> {
     const key = isUuid(id) ? await this.keys.find(id, owner, tx) : null
     if (!key) throw noSuchKey()
     return key
