@@ -162,6 +162,48 @@ describe('making an API key', () => {
   })
 })
 
+describe('making an API key with an Idempotency-Key', () => {
+  const ask = (who: Requester, idempotencyKey: string, name = 'once') =>
+    who.request({
+      method: 'POST',
+      url: '/v1/api-keys',
+      payload: { name },
+      headers: { 'idempotency-key': idempotencyKey },
+    })
+
+  it('makes one, and shows the same again to whoever asked', async () => {
+    const first = await ask(owner, 'k1')
+    const again = await ask(owner, 'k1')
+    expect([again.statusCode, again.body]).toEqual([201, first.body])
+    expect(again.headers).toMatchObject({
+      'idempotent-replayed': 'true',
+      'cache-control': 'no-store',
+      location: url(first.json().id),
+    })
+    expect(await listIds(owner)).toEqual([first.json().id])
+  })
+
+  it('makes one when it is asked for ten times at once', async () => {
+    const responses = await Promise.all(Array.from({ length: 10 }, () => ask(owner, 'k2')))
+    const keys = responses.filter(({ statusCode }) => statusCode === 201).map((response) => response.json().key)
+    expect(new Set(keys).size).toBe(1)
+    expect(await listIds(owner)).toHaveLength(1)
+  })
+
+  it('keeps the key where nobody can read it, and gives it to nobody else', async () => {
+    const { key } = (await ask(owner, 'k3')).json()
+    const admin = await joinTenant(app, owner.tenantId, 'admin')
+    expectProblem(await ask(admin, 'k3'), { status: 422, code: 'idempotency_key_reused' })
+    expectProblem(await ask(owner, 'k3', 'other'), { status: 422, code: 'idempotency_key_reused' })
+    const rows = await app.sql(
+      `SELECT k::text AS row, encode(response_body, 'escape') AS body FROM idempotency_keys k WHERE tenant_id = $1`,
+      [owner.tenantId],
+    )
+    expect(rows).toHaveLength(1)
+    expect(JSON.stringify(rows)).not.toContain(key.slice(10))
+  })
+})
+
 describe('a key that makes a key', () => {
   const scopes = ['runs:read', 'api-keys:read', 'api-keys:write']
 

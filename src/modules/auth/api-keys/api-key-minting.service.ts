@@ -6,6 +6,7 @@ import { AppConfig } from '#platform/config/app-config.js'
 import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
 import { EventBus } from '#platform/events/event-bus.js'
+import { Idempotency } from '#platform/http/idempotency/idempotency.service.js'
 import type { Principal, Role } from '#platform/http/principal.js'
 import { mintApiKey } from './api-key.js'
 import type { ApiKeyRecord } from './api-key.entity.js'
@@ -13,10 +14,11 @@ import { ApiKeyCreated } from './api-key.events.js'
 import { grantOf } from './api-key-grant.js'
 import { toApiKey } from './api-key-view.js'
 import { ApiKeysRepository } from './api-keys.repository.js'
-import type { CreateApiKeyCommand, CreatedApiKey } from './api-keys.schemas.js'
+import { addressOf, type CreateApiKeyCommand, type CreatedApiKey } from './api-keys.schemas.js'
 
 /** Expired ones count until they are deleted. */
 const MAX_KEYS_PER_MEMBER = 100
+const CREATED = 201
 
 /** Makes API keys. The key itself is in the answer and nowhere else. */
 @Injectable()
@@ -25,6 +27,7 @@ export class ApiKeyMinting {
     private readonly database: Database,
     private readonly keys: ApiKeysRepository,
     private readonly events: EventBus,
+    private readonly idempotency: Idempotency,
     private readonly clock: Clock,
     private readonly config: AppConfig,
   ) {}
@@ -54,7 +57,9 @@ export class ApiKeyMinting {
       }
       await this.keys.add({ ...key, keyHash: hash }, tx)
       await this.events.emit(new ApiKeyCreated(key), tx)
-      return { ...toApiKey(key), key: text }
+      const created = { ...toApiKey(key), key: text }
+      await this.idempotency.complete({ status: CREATED, body: created, location: addressOf(key) }, tx)
+      return created
     })
   }
 

@@ -6,6 +6,7 @@ import { type Page, sendNextLink } from '#platform/http/page.js'
 import { CurrentPrincipal, type Principal } from '#platform/http/principal.js'
 import { ApiKeyMinting } from './api-key-minting.service.js'
 import {
+  addressOf,
   type ApiKey,
   type ApiKeyDetails,
   apiKeyDetailsSchema,

@@ -67,3 +67,8 @@ export type CreatedApiKey = z.infer<typeof createdApiKeySchema>
 export const apiKeyListQuerySchema = z.strictObject(pageQueryShape)
 export type ApiKeyListQuery = z.infer<typeof apiKeyListQuerySchema>
 export const apiKeyPageSchema = pageSchema(apiKeySchema).meta({ id: 'ApiKeyPage' })
+
+/** Where a key is shown. */
+export function addressOf({ id }: { readonly id: string }): string {
+  return `/v1/api-keys/${id}`
+}
