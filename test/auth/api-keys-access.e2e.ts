@@ -15,6 +15,7 @@ const POSTGRES_PORT = 5432
 const ROUNDS = 20
 const POLL_MS = 20
 const LIFE_MS = 3000
+const DEADLINE_MS = 20_000
 const ME = { method: 'GET', url: '/v1/auth/me' } as const
 const REFUSED = { status: 401, code: 'unauthenticated', instance: '/v1/auth/me' }
 
@@ -29,13 +30,15 @@ beforeEach(async () => {
 })
 afterAll(async () => app[Symbol.asyncDispose]())
 
-/** Gives what `look` finds once it is no longer null; hangs, and so fails, when that never comes. */
+/** Gives what `look` finds once it is no longer null; fails when that does not come. */
 async function eventually<T>(look: () => Promise<T | null>): Promise<T> {
-  while (true) {
+  const deadline = Date.now() + DEADLINE_MS
+  while (Date.now() < deadline) {
     const found = await look()
     if (found !== null) return found
     await sleep(POLL_MS)
   }
+  throw new Error(`not within ${DEADLINE_MS} ms`)
 }
 
 async function lastUsedAt(who: Requester, id: string): Promise<string | null> {
@@ -143,6 +146,14 @@ describe('an API key', () => {
     expect((await key.request({ url: '/v1/runs' })).json().data).toEqual([])
   })
 
+  it("has a rate of its own, and neither uses up its maker's", async () => {
+    const key = await TestApiKey.create(app, owner, { rateLimitPerMinute: 2 })
+    expect((await key.request(ME)).headers['x-ratelimit-limit']).toBe('2')
+    expect((await key.request(ME)).statusCode).toBe(200)
+    expectProblem(await key.request(ME), { status: 429, code: 'rate_limited' })
+    expect((await owner.request(ME)).statusCode).toBe(200)
+  })
+
   it('survives the end of the session that made it, for it is not of the session', async () => {
     const key = await TestApiKey.create(app, owner)
     expect((await owner.request({ method: 'POST', url: '/v1/auth/logout-all' })).statusCode).toBe(204)
@@ -174,6 +185,22 @@ describe('the key of a member', () => {
         code: 'forbidden',
       },
     )
+  })
+
+  it('has no higher rate than the member has now', async () => {
+    await using limited = await TestApp.start({
+      database: app.database,
+      env: { RATE_LIMIT_ADMIN_PER_MINUTE: '50', RATE_LIMIT_AUTHENTICATED_PER_MINUTE: '20' },
+    })
+    const member = await joinTenant(limited, owner.tenantId, 'admin')
+    const key = await TestApiKey.create(limited, member, { rateLimitPerMinute: 40 })
+    expect((await key.request(ME)).headers['x-ratelimit-limit']).toBe('40')
+    await app.sql(`UPDATE memberships SET role = 'member' WHERE tenant_id = $1 AND user_id = $2`, [
+      owner.tenantId,
+      member.userId,
+    ])
+    await limited.nest.get(Epochs).advance([memberEpoch(owner.tenantId, member.userId)])
+    expect((await key.request(ME)).headers['x-ratelimit-limit']).toBe('20')
   })
 
   it('rests while the member is suspended', async () => {

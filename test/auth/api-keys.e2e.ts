@@ -23,7 +23,9 @@ let owner: TestUser
 const events: AuditedEvent[] = []
 
 beforeAll(async () => {
-  app = await TestApp.start()
+  app = await TestApp.start({
+    env: { RATE_LIMIT_ADMIN_PER_MINUTE: '1000', RATE_LIMIT_AUTHENTICATED_PER_MINUTE: '300' },
+  })
   app.nest.get(EventBus).subscribe(AuditedEvent, async (event) => void events.push(event))
 })
 beforeEach(async () => {
