@@ -24,6 +24,16 @@ describe('Usd', () => {
     expect(Usd.parse('0.1').plus(Usd.parse('0.2')).toString()).toBe('0.3')
   })
 
+  it.each([
+    ['0.3', '0.3', true],
+    ['0.300000000000000001', '0.3', true],
+    ['0.299999999999999999', '0.3', false],
+    ['10', '9', true],
+    ['-1', '0', false],
+  ])('knows whether %s is at least %s', (one, other, expected) => {
+    expect(Usd.parse(one).isAtLeast(Usd.parse(other))).toBe(expected)
+  })
+
   it('prices tokens exactly, down to one token of the cheapest model', () => {
     expect(Usd.parse('0.075').forTokens(1).toString()).toBe('0.000000075')
     expect(Usd.parse('0.000000000001').forTokens(1).toString()).toBe('0.000000000000000001')

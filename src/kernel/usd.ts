@@ -32,6 +32,10 @@ export class Usd {
     return new Usd(this.units + other.units)
   }
 
+  isAtLeast(other: Usd): boolean {
+    return this.units >= other.units
+  }
+
   /** The cost of `tokens` where this amount is the price of a million. Exact for prices of up to 12 decimals. */
   forTokens(tokens: number): Usd {
     return new Usd((this.units * BigInt(tokens)) / TOKENS_PER_PRICE_UNIT)

@@ -7,7 +7,7 @@ import { mintInvitationToken } from '../../src/modules/auth/invitations/invitati
 import { invitationPageSchema, newInvitationSchema } from '../../src/modules/auth/invitations/invitations.schemas.js'
 import { expectProblem } from '../support/problem.js'
 import { recordEvents } from '../support/recorded-events.js'
-import { plantApiKey } from '../support/test-api-key.js'
+import { plantApiKey } from '../support/planted-api-key.js'
 import { TestApp } from '../support/test-app.js'
 import { PASSWORD, TestUser } from '../support/test-user.js'
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { expectProblem } from '../support/problem.js'
-import { plantApiKey } from '../support/test-api-key.js'
+import { plantApiKey } from '../support/planted-api-key.js'
 import { TestApp } from '../support/test-app.js'
 import { PASSWORD, TestUser } from '../support/test-user.js'
 

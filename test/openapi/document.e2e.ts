@@ -71,6 +71,7 @@ describe('the OpenAPI document', () => {
     ['/v1/runs', ['project', 'agent', 'status', 'from', 'to', 'parentRunId', 'limit', 'cursor']],
     ['/v1/runs/count', ['project', 'agent', 'status', 'from', 'to', 'parentRunId']],
     ['/v1/agents', ['limit', 'cursor']],
+    ['/v1/api-keys', ['limit', 'cursor']],
   ])('declares the query of %s, none of it required', (path, names) => {
     const inQuery = (document.paths[path]?.['get']?.parameters ?? []).filter((parameter) => parameter.in === 'query')
     expect(inQuery.map(({ name }) => name).sort()).toEqual([...names].sort())
@@ -106,7 +107,7 @@ describe('the OpenAPI document', () => {
   })
 
   it('refuses unknown keys of bodies where the server does', () => {
-    for (const name of ['Register', 'Login', 'Refresh', 'StartRun']) {
+    for (const name of ['Register', 'Login', 'Refresh', 'StartRun', 'CreateApiKey']) {
       expect([name, document.components.schemas[name]]).toEqual([
         name,
         expect.objectContaining({ type: 'object', additionalProperties: false }),

@@ -11,11 +11,16 @@ interface Operation {
     { readonly content?: Record<string, { readonly schema: object }>; readonly headers?: Record<string, object> }
   >
   readonly 'x-permission'?: string
+  readonly 'x-access'?: string
 }
 interface Document {
   readonly openapi: string
   readonly paths: Record<string, Record<string, Operation>>
-  readonly components: { readonly schemas: Record<string, object>; readonly headers: Record<string, object> }
+  readonly components: {
+    readonly schemas: Record<string, object>
+    readonly headers: Record<string, object>
+    readonly securitySchemes: Record<string, object>
+  }
 }
 
 const PUBLIC =
@@ -78,6 +83,20 @@ describe('the OpenAPI document', () => {
   it('leaves open to anyone what is meant to be, and nothing else', () => {
     const open = operations.filter(({ operation }) => operation.security === undefined).map(({ path }) => path)
     expect(open.filter((path) => !PUBLIC.test(path))).toEqual([])
+  })
+
+  it('takes a token or a key wherever somebody is asked for, and a token alone for what is of a session', () => {
+    for (const { path, operation } of operations.filter(({ operation }) => operation.security !== undefined)) {
+      const isOfSession = operation['x-access'] === 'session'
+      expect([path, operation.security]).toEqual([
+        path,
+        isOfSession ? [{ bearer: [] }] : [{ bearer: [] }, { apiKey: [] }],
+      ])
+    }
+    expect(document.components.securitySchemes).toMatchObject({
+      bearer: { type: 'http', scheme: 'bearer' },
+      apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+    })
   })
 
   it('has a schema for every body, and no reference that leads nowhere', () => {

@@ -70,7 +70,6 @@ async function readCatalogue(url: string): Promise<string[]> {
 /** Their repositories name every column in SQL of their own. */
 const TABLES_WITHOUT_ENTITY = [
   'schema_migrations',
-  'api_keys',
   'audit_chain_heads',
   'audit_log',
   'csp_reports',
@@ -106,7 +105,9 @@ async function describeEntities(): Promise<string[]> {
   return source.entityMetadatas
     .flatMap(({ tableName, columns }) =>
       columns.map((column) => {
-        const type = source.driver.normalizeType(column).replace('timestamptz', 'timestamp with time zone')
+        const type =
+          source.driver.normalizeType(column).replace('timestamptz', 'timestamp with time zone') +
+          (column.isArray ? '[]' : '')
         return `${tableName}.${column.databaseName} ${type}${column.isNullable ? ' null' : ''}`
       }),
     )

@@ -24,6 +24,12 @@ import { MemberChanges } from './members/member-changes.service.js'
 import { MembersController } from './members/members.controller.js'
 import { MembersRepository } from './members/members.repository.js'
 import { Members } from './members/members.service.js'
+import { ApiKeyBudgets } from './api-keys/api-key-budgets.service.js'
+import { ApiKeyMinting } from './api-keys/api-key-minting.service.js'
+import { ApiKeyUses } from './api-keys/api-key-uses.service.js'
+import { ApiKeysController } from './api-keys/api-keys.controller.js'
+import { ApiKeysRepository } from './api-keys/api-keys.repository.js'
+import { ApiKeys } from './api-keys/api-keys.service.js'
 import { PasswordChange } from './passwords/password-change.service.js'
 import { PasswordHasher } from './passwords/password-hasher.js'
 import { PasswordPolicy } from './passwords/password-policy.service.js'
@@ -78,6 +84,7 @@ const recovery = [
 ]
 const members = [MemberChanges, Members, MembersRepository]
 const invitations = [InvitationAcceptance, InvitationDelivery, Invitations, InvitationsRepository, Invitees, NewMembers]
+const apiKeys = [ApiKeyBudgets, ApiKeyMinting, ApiKeys, ApiKeysRepository, ApiKeyUses]
 const passwords = [PasswordChange, PasswordHasher, PasswordPolicy, PasswordRehash, PasswordSetter]
 const sessions = [
   AccessTokens,
@@ -117,6 +124,7 @@ const guards = [
     MemberPasswordResetController,
     MembersController,
     InvitationsController,
+    ApiKeysController,
   ],
   providers: [
     ...access,
@@ -125,9 +133,11 @@ const guards = [
     ...recovery,
     ...members,
     ...invitations,
+    ...apiKeys,
     ...passwords,
     ...sessions,
     ...guards,
   ],
+  exports: [ApiKeyBudgets],
 })
 export class AuthModule {}

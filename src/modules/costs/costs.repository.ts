@@ -33,4 +33,13 @@ export class CostsRepository {
       ],
     })
   }
+  /** Exact sum of the key's entries with a price, as a decimal string; `0` without any. */
+  async sumOfApiKey(tenantId: string, apiKeyId: string, tx: Tx): Promise<string> {
+    const rows = await tx.query<{ total: string }>({
+      name: 'cost_sum_of_api_key',
+      text: `SELECT coalesce(sum(cost_usd), 0)::text AS total FROM cost_tracking WHERE tenant_id = $1 AND api_key_id = $2`,
+      values: [tenantId, apiKeyId],
+    })
+    return rows[0]?.total ?? '0'
+  }
 }

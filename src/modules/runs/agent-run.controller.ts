@@ -31,7 +31,7 @@ export class AgentRunController {
       { status: 200, description: 'The finished run.', schema: runSchema },
       { status: 202, description: 'The run, which goes on: see `Location`.', schema: runSchema },
     ],
-    problems: [400, 404],
+    problems: [400, 402, 404],
   })
   async run(
     @CurrentPrincipal() principal: Principal,

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import { invalidField } from '#kernel/app-error.js'
+import { ApiKeyBudgets } from '#modules/auth'
 import { ProjectDirectory } from '#modules/projects'
 import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
@@ -16,6 +17,7 @@ export class RunCreator {
     private readonly database: Database,
     private readonly runs: RunsRepository,
     private readonly projects: ProjectDirectory,
+    private readonly budgets: ApiKeyBudgets,
     private readonly queue: JobQueue,
     private readonly idempotency: Idempotency,
   ) {}
@@ -25,10 +27,11 @@ export class RunCreator {
     return this.idempotency.boundResource
   }
 
-  /** @throws AppError `validation_failed` for the project, `idempotency_in_flight` */
+  /** @throws AppError `validation_failed` for the project, `budget_exceeded`, `idempotency_in_flight` */
   async create(run: PlannedRun, project: string | undefined): Promise<void> {
     const { tenantId, id } = run
     await this.database.transaction({ tenantId }, async (tx) => {
+      await this.budgets.assertLeft(run, tx)
       const projectId = await this.findProject(project, tx)
       const wakeUp: RunWakeUp = { tenantId, runId: id }
       await Promise.all([

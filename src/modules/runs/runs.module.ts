@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common'
 import { AgentsModule } from '#modules/agents'
+import { AuthModule } from '#modules/auth'
 import { CostsModule } from '#modules/costs'
 import { ModelsModule } from '#modules/models'
 import { ProjectsModule } from '#modules/projects'
@@ -20,7 +21,7 @@ import { RunsRepository } from './runs.repository.js'
 import { RunsService } from './runs.service.js'
 
 @Module({
-  imports: [AgentsModule, ModelsModule, CostsModule, ProjectsModule],
+  imports: [AuthModule, AgentsModule, ModelsModule, CostsModule, ProjectsModule],
   controllers: [RunsController, AgentRunController],
   providers: [
     RunsService,

@@ -26,7 +26,7 @@ export class RunsService {
   /**
    * Starts a run and waits for its end, for `waitSeconds` at most; 0 does not wait. When an earlier attempt of the same
    * request has started one, waits for that.
-   * @throws AppError `not_found`, `validation_failed`, `idempotency_in_flight`; a run that fails is no error here
+   * @throws AppError `not_found`, `validation_failed`, `budget_exceeded`, `idempotency_in_flight`; a run that fails is no error here
    */
   async start(principal: Principal, slug: string, command: StartRunCommand, waitSeconds: number): Promise<Run> {
     const waitMs = waitSeconds * MS_PER_SECOND

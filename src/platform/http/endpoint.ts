@@ -1,6 +1,6 @@
 import { applyDecorators, HttpCode, SetMetadata, UseInterceptors } from '@nestjs/common'
 import { RouteConfig } from '@nestjs/platform-fastify'
-import { ApiBearerAuth, ApiExtension, ApiHeader, ApiOperation, ApiResponse } from '@nestjs/swagger'
+import { ApiBearerAuth, ApiExtension, ApiHeader, ApiOperation, ApiResponse, ApiSecurity } from '@nestjs/swagger'
 import type { z } from 'zod'
 import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.js'
 import { IDEMPOTENCY_KEY_PATTERN, MAX_IDEMPOTENCY_KEY_LENGTH } from './idempotency/idempotency-key.js'
@@ -15,6 +15,8 @@ import type { RouteLimit } from './rate-limits/route-limit.js'
  */
 export type Access = 'public' | 'optional' | 'authenticated' | 'session' | Permission
 
+/** Name of the OpenAPI security scheme of API keys in a header of their own. */
+export const API_KEY_SCHEME = 'apiKey'
 /** Metadata key of a route's access. The guard refuses a route that has none. */
 export const ACCESS_METADATA = 'temponest:access'
 /** Metadata key of a route's own rate limit, beside the tier that its caller is in. */
@@ -56,7 +58,7 @@ const PROBLEMS_OF_IDEMPOTENT = [400, 409, 422]
 const RATE_LIMITED = 429
 const PROBLEM_WORDS: Record<number, string> = {
   400: 'A field is invalid, or the request malformed.',
-  401: 'No valid token.',
+  401: 'No valid token or API key.',
   402: 'The budget does not allow it.',
   403: 'The permission is missing.',
   404: 'Not found, or not yours.',
@@ -102,6 +104,7 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
       ...(options.description && { description: options.description }),
     }),
     ...(isPublic ? [] : [ApiBearerAuth()]),
+    ...(isPublic || access === 'session' ? [] : [ApiSecurity(API_KEY_SCHEME)]),
     ...(isPermission ? [ApiExtension('x-permission', access)] : []),
     ...(access === 'session' ? [ApiExtension('x-access', access)] : []),
     ...answers.map(({ status, description, schema, mediaType }) =>

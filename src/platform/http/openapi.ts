@@ -1,6 +1,7 @@
 import type { INestApplication } from '@nestjs/common'
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger'
 import { z } from 'zod'
+import { API_KEY_SCHEME } from './endpoint.js'
 import { PROBLEM_CONTENT_TYPE, problemSchema } from './problem.js'
 import { RATE_LIMIT_HEADER_COMPONENTS } from './rate-limits/rate-limit-headers.js'
 
@@ -23,8 +24,9 @@ export function buildOpenApiDocument(app: INestApplication, version: string): Op
       scheme: 'bearer',
       bearerFormat: 'JWT',
       description:
-        'An access token (JWT, checked as RFC8725 advises: algorithm, type, issuer and audience are pinned).',
+        'An API key (tn_…), or an access token (JWT, checked as RFC8725 advises: algorithm, type, issuer and audience are pinned).',
     })
+    .addApiKey({ type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'An API key (tn_…).' }, API_KEY_SCHEME)
     .build()
   const document = SwaggerModule.createDocument(app, options, {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,

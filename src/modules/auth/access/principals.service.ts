@@ -4,6 +4,7 @@ import { AppError } from '#kernel/app-error.js'
 import { Clock } from '#kernel/clock.js'
 import type { Principal } from '#platform/http/principal.js'
 import { parseApiKey } from '../api-keys/api-key.js'
+import { ApiKeyUses } from '../api-keys/api-key-uses.service.js'
 import { permissionsOf } from '../permissions.js'
 import type { AccessClaims } from '../sessions/access-tokens.js'
 import { apiKeyEpoch, memberEpoch, sessionEpoch, tenantEpoch } from './epoch-names.js'
@@ -21,6 +22,7 @@ export class Principals {
   constructor(
     private readonly cache: PrincipalCache,
     private readonly standings: StandingsRepository,
+    private readonly uses: ApiKeyUses,
     private readonly clock: Clock,
   ) {}
 
@@ -44,7 +46,7 @@ export class Principals {
     const facts = key && (await this.findKey(key.hash))
     if (!facts || (facts.expiresAt !== null && facts.expiresAt <= this.clock.now())) throw refusedKey()
     const { tenantId, id: apiKeyId, userId, rateLimitPerMinute } = facts
-    return this.cache.get({
+    const principal = await this.cache.get({
       key: `user_perms:${tenantId}:${apiKeyId}`,
       epochNames: [apiKeyEpoch(apiKeyId), memberEpoch(tenantId, userId), tenantEpoch(tenantId)],
       load: async () => {
@@ -54,6 +56,8 @@ export class Principals {
         return { tenantId, userId, sessionId: null, apiKeyId, role, permissions, rateLimitPerMinute }
       },
     })
+    this.uses.note(tenantId, apiKeyId)
+    return principal
   }
 
   private async findKey(hash: Buffer): Promise<ApiKeyFacts | null> {

@@ -56,11 +56,10 @@ export class RateLimitPolicy {
 
   private tierOf(principal: Principal): Charge {
     const { role, rateLimitPerMinute } = principal
-    if (rateLimitPerMinute !== null) {
-      return charge(perMinute('api-key', rateLimitPerMinute), subjectOf(principal))
-    }
-    const isAdmin = role === 'admin' || role === 'owner'
-    return charge(isAdmin ? this.tiers.admin : this.tiers.authenticated, subjectOf(principal))
+    const tier = role === 'admin' || role === 'owner' ? this.tiers.admin : this.tiers.authenticated
+    // A key that was made in a higher tier has no more than the tier that its maker is in now.
+    const isLower = rateLimitPerMinute !== null && rateLimitPerMinute < tier.quota
+    return charge(isLower ? perMinute('api-key', rateLimitPerMinute) : tier, subjectOf(principal))
   }
 
   private runOf(principal: Principal, slug: unknown): Charge {

@@ -1,0 +1,78 @@
+import { Injectable } from '@nestjs/common'
+import type { Tx } from '#platform/database/tx.js'
+import { ApiKeyEntity, type ApiKeyRecord } from './api-key.entity.js'
+
+/** Whose keys are meant: one member's, or with `userId` null those of everybody in the tenant. */
+export interface ApiKeyOwner {
+  readonly tenantId: string
+  readonly userId: string | null
+}
+
+/** API keys. The guard reads them in its own way, past this: access/standings.repository.ts. */
+@Injectable()
+export class ApiKeysRepository {
+  async add(key: ApiKeyEntity, tx: Tx): Promise<void> {
+    await tx.entities.insert(ApiKeyEntity, key)
+  }
+
+  /** Counts a member's keys, expired ones too; until `tx` ends nobody else counts or adds. @returns null when there is no such member */
+  async countForAdding({ tenantId, userId }: { tenantId: string; userId: string }, tx: Tx): Promise<number | null> {
+    const members = await tx.execute({
+      text: 'SELECT 1 FROM memberships WHERE tenant_id = $1 AND user_id = $2 FOR NO KEY UPDATE',
+      values: [tenantId, userId],
+    })
+    return members === 1 ? tx.entities.countBy(ApiKeyEntity, { tenantId, userId }) : null
+  }
+
+  find(id: string, owner: ApiKeyOwner, tx: Tx): Promise<ApiKeyRecord | null> {
+    return tx.entities.findOneBy(ApiKeyEntity, { ...whereOf(owner), id })
+  }
+
+  /** Newest first; up to `limit`, after the key `after`. */
+  list(
+    owner: ApiKeyOwner,
+    { after, limit }: { after: string | undefined; limit: number },
+    tx: Tx,
+  ): Promise<ApiKeyRecord[]> {
+    const query = tx.entities
+      .createQueryBuilder(ApiKeyEntity, 'k')
+      .where(whereOf(owner))
+      .orderBy('k.id', 'DESC')
+      .take(limit)
+    if (after !== undefined) query.andWhere('k.id < :after', { after })
+    return query.getMany()
+  }
+
+  /** @returns whether it was there: of two that delete it at once one gets true */
+  async delete({ tenantId, id }: ApiKeyRecord, tx: Tx): Promise<boolean> {
+    const { affected } = await tx.entities.delete(ApiKeyEntity, { tenantId, id })
+    return affected === 1
+  }
+
+  /** The key's budget; null when there is no such key any more. On the path of every run that a key starts. */
+  async findBudget(tenantId: string, id: string, tx: Tx): Promise<Pick<ApiKeyRecord, 'budgetUsd'> | null> {
+    const rows = await tx.query<Pick<ApiKeyRecord, 'budgetUsd'>>({
+      name: 'api_key_budget',
+      text: 'SELECT budget_usd AS "budgetUsd" FROM api_keys WHERE tenant_id = $1 AND id = $2',
+      values: [tenantId, id],
+    })
+    return rows[0] ?? null
+  }
+
+  /** Writes a use down, unless another replica has written one since `unlessAfter`. */
+  async touch(
+    { tenantId, id, usedAt, unlessAfter }: { tenantId: string; id: string; usedAt: Date; unlessAfter: Date },
+    tx: Tx,
+  ): Promise<void> {
+    await tx.execute({
+      name: 'api_key_touch',
+      text: `UPDATE api_keys SET last_used_at = $3
+              WHERE tenant_id = $1 AND id = $2 AND (last_used_at IS NULL OR last_used_at < $4)`,
+      values: [tenantId, id, usedAt, unlessAfter],
+    })
+  }
+}
+
+function whereOf({ tenantId, userId }: ApiKeyOwner) {
+  return { tenantId, ...(userId !== null && { userId }) }
+}
