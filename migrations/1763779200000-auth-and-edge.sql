@@ -215,6 +215,36 @@ END $$;
 CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
 
+-- Full-text search runs as the owner. Under row-level security a condition reaches an index only where its operator is
+-- leakproof, which `@@` is not, or where it stands in a policy. Hence a policy that holds it, for the owner alone;
+-- restrictive, so that it opens nothing: the tenant's own policy still has to agree.
+CREATE FUNCTION app_audit_query() RETURNS tsquery LANGUAGE sql STABLE PARALLEL SAFE
+  RETURN websearch_to_tsquery('simple', nullif(current_setting('app.audit_query', true), ''));
+CREATE POLICY audit_log_search ON audit_log AS RESTRICTIVE FOR SELECT TO CURRENT_USER USING (search @@ app_audit_query());
+
+CREATE FUNCTION search_audit_log(words text, of_actor_type text, of_actor_id text, of_action text, of_resource_type text,
+  of_resource_id text, since timestamptz, until timestamptz, below bigint, most integer)
+RETURNS SETOF audit_log LANGUAGE plpgsql STABLE SECURITY DEFINER
+  SET search_path = pg_catalog, public, pg_temp
+  -- A plan for these arguments: rare words by the GIN index, common ones down the primary key until the page is full.
+  SET plan_cache_mode = force_custom_plan
+AS $$
+BEGIN
+  PERFORM set_config('app.audit_query', words, true);
+  RETURN QUERY SELECT l.* FROM audit_log l
+    WHERE l.tenant_id = app_tenant() AND l.search @@ app_audit_query()
+      AND (of_actor_type IS NULL OR l.actor_type = of_actor_type)
+      AND (of_actor_id IS NULL OR l.actor_id = of_actor_id)
+      AND (of_action IS NULL OR l.action = of_action)
+      AND (of_resource_type IS NULL OR l.resource_type = of_resource_type)
+      AND (of_resource_id IS NULL OR l.resource_id = of_resource_id)
+      AND (since IS NULL OR l.occurred_at >= since)
+      AND (until IS NULL OR l.occurred_at < until)
+      AND (below IS NULL OR l.sequence < below)
+    ORDER BY l.sequence DESC LIMIT most;
+END $$;
+REVOKE EXECUTE ON FUNCTION search_audit_log FROM PUBLIC;
+
 -- The end of each tenant's chain. Its row is locked by who adds, so that sequence and hash have no gap and no fork.
 CREATE TABLE audit_chain_heads (
   tenant_id uuid PRIMARY KEY REFERENCES tenants (id),
@@ -236,13 +266,15 @@ GRANT SELECT, INSERT, UPDATE ON credentials, one_time_tokens, invitations, login
 GRANT DELETE ON sessions, one_time_tokens, invitations, login_attempts, rate_limit_windows, idempotency_keys, csp_reports,
   api_keys, memberships TO :"app_role";
 GRANT SELECT, INSERT ON audit_log TO :"app_role";
+GRANT EXECUTE ON FUNCTION search_audit_log TO :"app_role";
 GRANT UPDATE (name, email_verified_at, updated_at) ON users TO :"app_role";
 GRANT UPDATE (role, disabled_at) ON memberships TO :"app_role";
 GRANT UPDATE (name) ON tenants TO :"app_role";
 
 -- down
+DROP FUNCTION search_audit_log;
 DROP TABLE audit_chain_heads, audit_log;
-DROP FUNCTION refuse_audit_change();
+DROP FUNCTION app_audit_query(), refuse_audit_change();
 DROP TABLE csp_reports, idempotency_keys, rate_limit_windows, login_attempts, one_time_tokens, invitations, api_keys;
 DROP INDEX idx_cost_tracking_tenant_api_key;
 ALTER TABLE cost_tracking DROP COLUMN api_key_id;

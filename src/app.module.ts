@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common'
 import { AgentsModule } from '#modules/agents'
+import { AuditModule } from '#modules/audit'
 import { AuthModule } from '#modules/auth'
 import { HealthModule } from '#modules/health'
 import { MetricsModule } from '#modules/metrics'
@@ -11,7 +12,15 @@ export class AppModule {
   static forRoot(options: PlatformOptions): DynamicModule {
     return {
       module: AppModule,
-      imports: [PlatformModule.forRoot(options), AuthModule, AgentsModule, RunsModule, HealthModule, MetricsModule],
+      imports: [
+        PlatformModule.forRoot(options),
+        AuthModule,
+        AgentsModule,
+        RunsModule,
+        AuditModule,
+        HealthModule,
+        MetricsModule,
+      ],
     }
   }
 }

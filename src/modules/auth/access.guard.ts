@@ -25,7 +25,8 @@ export class AccessGuard extends AuthGuard('jwt') {
     const request = context.switchToHttp().getRequest<AuthenticatedRequest & { user: Principal }>()
     const principal = this.findVerified(request) ?? (await this.verify(context, request))
     request.principal = principal
-    Object.assign(requestContext.getStore() ?? {}, { tenantId: principal.tenantId, userId: principal.userId })
+    const { tenantId, userId, apiKeyId } = principal
+    Object.assign(requestContext.getStore() ?? {}, { tenantId, userId, ...(apiKeyId !== null && { apiKeyId }) })
     if (access === 'authenticated') return true
     if (access !== undefined && isPermissionAccess(access) && principal.permissions.has(access)) return true
     throw new AppError('forbidden', 'forbidden', {

@@ -1,6 +1,9 @@
 import { PERMISSIONS, type Permission, type Role } from '#platform/http/principal.js'
 
-const READ: readonly Permission[] = PERMISSIONS.filter((permission) => permission.endsWith(':read'))
+/** Not who did what from where: that is for those who answer for the tenant. */
+const READ: readonly Permission[] = PERMISSIONS.filter(
+  (permission) => permission.endsWith(':read') && permission !== 'audit:read',
+)
 
 const PERMISSIONS_OF_ROLE: Record<Role, ReadonlySet<Permission>> = {
   owner: new Set(PERMISSIONS),

@@ -22,6 +22,8 @@ interface Answer {
   readonly status: number
   readonly description: string
   readonly schema?: z.ZodType
+  /** Of a text that is no JSON, in place of a schema. */
+  readonly contentType?: string
 }
 
 export interface EndpointOptions {
@@ -71,8 +73,13 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
     }),
     ...(isPublic ? [] : [ApiBearerAuth()]),
     ...(isPermission ? [ApiExtension('x-permission', access)] : []),
-    ...answers.map(({ status, description, schema }) =>
-      ApiResponse({ status, description, ...(schema && { standardSchema: schema }) }),
+    ...answers.map(({ status, description, schema, contentType }) =>
+      ApiResponse({
+        status,
+        description,
+        ...(schema && { standardSchema: schema }),
+        ...(contentType !== undefined && { content: { [contentType]: { schema: { type: 'string' } } } }),
+      }),
     ),
     ...statuses.map((status) =>
       ApiResponse({
