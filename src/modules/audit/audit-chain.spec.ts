@@ -45,7 +45,10 @@ describe('the chain', () => {
         '"requestId":"r1","resource":{"id":"m1","type":"member"},"tenantId":"0199f0f0-0000-7000-8000-000000000001","v":1}',
     )
     expect(genesisHash(TENANT).toString('hex')).toBe('0c768b1bf835a0217ab5a9cec2f7f5eba61ee67be27ce97a36dccdd69dd73694')
-    expect(chainOf(2).map(({ hash }) => hash)).toEqual(['1c1e26ec0ed36caa3628475c4ae0e454cd8f86dde1abe8a3f4a32a4ed32a01f6', '5ba90ba262f6e8836e693e49de8d7aabf8db49f34e1ab898427dc23ce002b555'])
+    expect(chainOf(2).map(({ hash }) => hash)).toEqual([
+      '1c1e26ec0ed36caa3628475c4ae0e454cd8f86dde1abe8a3f4a32a4ed32a01f6',
+      '5ba90ba262f6e8836e693e49de8d7aabf8db49f34e1ab898427dc23ce002b555',
+    ])
   })
 
   it('holds when it is whole, and when there is none', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { MAX_FACTS_BYTES, recordedChanges, REDACTED, storableText } from './audit-facts.js'
 
 const UUID = '0199f0f0-0000-7000-8000-000000000001'

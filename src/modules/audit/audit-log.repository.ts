@@ -9,7 +9,8 @@ import type { ActorType, AuditEntry, ChainHead } from './audit-log.schemas.js'
 const LOWEST_SEQUENCE = '-9223372036854775808'
 
 /** With microseconds, where ours have none: a time that was moved by one of them is no longer what was hashed. */
-const COLUMNS = `l.sequence, l.id, to_char(l.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS occurred_at,
+const OCCURRED_AT = `coalesce(to_char(l.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'infinity')`
+const COLUMNS = `l.sequence, l.id, ${OCCURRED_AT} AS occurred_at,
   l.actor_type, l.actor_id, l.action, l.resource_type, l.resource_id, l.before, l.after, l.address, l.request_id,
   encode(l.hash, 'hex') AS hash`
 
