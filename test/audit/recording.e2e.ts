@@ -9,12 +9,14 @@ import { emit, list, record, verify } from './audit-trail.js'
 
 const WRITES = 200
 const TENANTS = 20
+/** Waits for locks and connections are part of these tests; how long they take is not. */
+const PATIENT = { DATABASE_CONNECT_TIMEOUT_MS: '30000', DATABASE_STATEMENT_TIMEOUT_MS: '30000' }
 
 let app: TestApp
 let database: Database
 
 beforeAll(async () => {
-  app = await TestApp.start()
+  app = await TestApp.start({ env: PATIENT })
   database = app.nest.get(Database)
 })
 afterAll(async () => app[Symbol.asyncDispose]())
