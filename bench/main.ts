@@ -15,6 +15,8 @@ const CASES: Record<string, () => Promise<{ run: BenchCase }>> = {
   'get-run': () => import('./cases/get-run.ts'),
   'run-overhead': () => import('./cases/run-overhead.ts'),
   'concurrent-runs': () => import('./cases/concurrent-runs.ts'),
+  login: () => import('./cases/login.ts'),
+  'principal-check': () => import('./cases/principal-check.ts'),
   start: () => import('./cases/start.ts'),
   memory: () => import('./cases/memory.ts'),
 }

@@ -1,4 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common'
+import { AdminModule } from '#modules/admin'
 import { AgentsModule } from '#modules/agents'
 import { AuditModule } from '#modules/audit'
 import { AuthModule } from '#modules/auth'
@@ -15,6 +16,7 @@ export class AppModule {
       imports: [
         PlatformModule.forRoot(options),
         AuthModule,
+        AdminModule,
         AgentsModule,
         RunsModule,
         AuditModule,

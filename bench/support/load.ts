@@ -1,7 +1,7 @@
 import autocannon from 'autocannon'
 import { median, percentile } from './stats.ts'
 
-const CONNECTIONS = 16
+const DEFAULT_CONNECTIONS = 16
 const WARM_UP_SECONDS = 2
 
 export interface LoadTarget {
@@ -26,12 +26,13 @@ export interface Round {
  */
 export async function alternateLoad(
   targets: readonly LoadTarget[],
-  { rounds, seconds }: { rounds: number; seconds: number },
+  { rounds, seconds, connections }: { rounds: number; seconds: number; connections?: number },
 ): Promise<Round[][]> {
-  for (const target of targets) await loadFor(target, Math.min(WARM_UP_SECONDS, seconds))
+  for (const target of targets) await run(target, { duration: Math.min(WARM_UP_SECONDS, seconds) }, connections)
   const results = targets.map((): Round[] => [])
   for (let round = 0; round < rounds; round++) {
-    for (const [index, target] of targets.entries()) results[index]!.push(await loadFor(target, seconds))
+    for (const [index, target] of targets.entries())
+      results[index]!.push(await run(target, { duration: seconds }, connections))
   }
   return results
 }
@@ -51,14 +52,14 @@ export function summarise(rounds: readonly Round[]): Round {
   }
 }
 
-function loadFor(target: LoadTarget, seconds: number): Promise<Round> {
-  return run(target, { duration: seconds })
-}
-
-async function run(target: LoadTarget, extent: { duration: number } | { amount: number }): Promise<Round> {
+async function run(
+  target: LoadTarget,
+  extent: { duration: number } | { amount: number },
+  connections = DEFAULT_CONNECTIONS,
+): Promise<Round> {
   const instance = autocannon({
     url: target.baseUrl,
-    connections: CONNECTIONS,
+    connections,
     headers: target.headers,
     requests: target.paths.map((path) => ({ path })),
     ...extent,

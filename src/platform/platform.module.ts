@@ -5,8 +5,11 @@ import { CacheModule } from './cache/cache.module.js'
 import { AppConfig } from './config/app-config.js'
 import { DatabaseModule } from './database/database.module.js'
 import { EventBus } from './events/event-bus.js'
+import { IdempotencyModule } from './http/idempotency/idempotency.module.js'
+import { ResponseCacheModule } from './http/response-cache/response-cache.module.js'
 import { JobsModule } from './jobs/jobs.module.js'
 import { LoggingModule } from './logging/logging.module.js'
+import { Sealer } from './secrets/sealer.js'
 import { httpMetricsProviders } from './telemetry/http-metrics.js'
 
 export interface PlatformOptions {
@@ -25,12 +28,20 @@ export class PlatformModule {
       { provide: AppConfig, useValue: config },
       { provide: Clock, useValue: clock },
       EventBus,
+      Sealer,
       ...httpMetricsProviders,
     ]
     return {
       module: PlatformModule,
       global: true,
-      imports: [LoggingModule.forRoot(logger), DatabaseModule.forRoot(databaseUrl), JobsModule, CacheModule],
+      imports: [
+        LoggingModule.forRoot(logger),
+        DatabaseModule.forRoot(databaseUrl),
+        JobsModule,
+        CacheModule,
+        IdempotencyModule,
+        ResponseCacheModule,
+      ],
       providers,
       exports: [...providers, LoggingModule],
     }

@@ -56,6 +56,7 @@ describe('the OpenAPI document', () => {
       'GET /v1/runs',
       'GET /v1/runs/count',
       'GET /v1/runs/{id}',
+      'POST /v1/admin/cache/clear',
       'POST /v1/agents/{slug}/run',
       'POST /v1/auth/login',
       'POST /v1/auth/refresh',

@@ -31,13 +31,14 @@ export class HttpUser {
   }
 
   /** Gives the developer a task. */
-  run(payload: object, { prefer }: { prefer?: string } = {}): Promise<Response> {
+  run(payload: object, { prefer, key }: { prefer?: string; key?: string } = {}): Promise<Response> {
     return fetch(`${this.baseUrl}/v1/agents/developer/run`, {
       method: 'POST',
       headers: {
         authorization: `Bearer ${this.accessToken}`,
         'content-type': 'application/json',
         ...(prefer !== undefined && { prefer }),
+        ...(key !== undefined && { 'idempotency-key': key }),
       },
       body: JSON.stringify(payload),
     })

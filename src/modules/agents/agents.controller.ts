@@ -3,6 +3,8 @@ import { ApiTags } from '@nestjs/swagger'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Endpoint } from '#platform/http/endpoint.js'
 import { decodeCursor, type Page, sendNextLink, toPage } from '#platform/http/page.js'
+import { CacheAnswer } from '#platform/http/response-cache/cache-answer.js'
+import type { CacheRule } from '#platform/http/response-cache/cache-rule.js'
 import { AgentDirectory } from './agent-directory.js'
 import { agentSlugSchema } from './agent-definition.js'
 import {
@@ -16,12 +18,15 @@ import {
   toAgentSummary,
 } from './agents.schemas.js'
 
+const CACHE_RULE: CacheRule = { kind: 'catalogue', tags: ['agents'], sharedBy: 'permissions' }
+
 @ApiTags('agents')
 @Controller('v1/agents')
 export class AgentsController {
   constructor(private readonly directory: AgentDirectory) {}
 
   @Get()
+  @CacheAnswer(CACHE_RULE)
   @Endpoint({
     summary: 'List agents, by slug',
     access: 'agents:read',
@@ -41,6 +46,7 @@ export class AgentsController {
   }
 
   @Get(':slug')
+  @CacheAnswer(CACHE_RULE)
   @Endpoint({
     summary: 'Get an agent with its instructions and output schema',
     access: 'agents:read',

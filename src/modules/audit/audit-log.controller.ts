@@ -67,7 +67,7 @@ export class AuditLogController {
   @Endpoint({
     summary: 'Export the audit log, an entry a line, newest first',
     access: 'audit:read',
-    answers: [{ status: 200, description: 'One JSON entry a line.', contentType: NDJSON }],
+    answers: [{ status: 200, description: 'One JSON entry a line.', mediaType: NDJSON }],
     problems: [400],
   })
   async exportNdjson(
@@ -83,7 +83,7 @@ export class AuditLogController {
     summary: 'Export the audit log as CSV, newest first',
     description: 'A cell that a spreadsheet would run as a formula begins with an apostrophe.',
     access: 'audit:read',
-    answers: [{ status: 200, description: 'A header, then an entry a line (RFC 4180).', contentType: CSV }],
+    answers: [{ status: 200, description: 'A header, then an entry a line (RFC 4180).', mediaType: CSV }],
     problems: [400],
   })
   async exportCsv(

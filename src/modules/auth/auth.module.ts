@@ -2,30 +2,66 @@ import { Module } from '@nestjs/common'
 import { APP_GUARD } from '@nestjs/core'
 import { JwtModule } from '@nestjs/jwt'
 import { PassportModule } from '@nestjs/passport'
-import { AccessGuard } from './access.guard.js'
+import { authCacheMetricsProviders } from './access/auth-cache-metrics.service.js'
+import { AuthenticationGuard } from './access/authentication.guard.js'
+import { AuthorizationGuard } from './access/authorization.guard.js'
+import { PrincipalCache } from './access/principal-cache.service.js'
+import { Principals } from './access/principals.service.js'
+import { StandingsRepository } from './access/standings.repository.js'
+import { AccountController } from './accounts/account.controller.js'
+import { AccountService } from './accounts/account.service.js'
 import { AccountsRepository } from './accounts/accounts.repository.js'
-import { AuthController } from './auth.controller.js'
-import { AuthService } from './auth.service.js'
+import { PasswordChange } from './passwords/password-change.service.js'
 import { PasswordHasher } from './passwords/password-hasher.js'
+import { PasswordPolicy } from './passwords/password-policy.service.js'
+import { PasswordRehash } from './passwords/password-rehash.service.js'
+import { PasswordSetter } from './passwords/password-setter.service.js'
+import { RegistrationController } from './registration/registration.controller.js'
+import { Registration } from './registration/registration.service.js'
 import { AccessTokens } from './sessions/access-tokens.js'
+import { CsrfProtection } from './sessions/csrf-protection.service.js'
+import { FailedLoginJob } from './sessions/failed-login.job.js'
+import { JwtKeys } from './sessions/jwt-keys.service.js'
 import { JwtStrategy } from './sessions/jwt.strategy.js'
+import { LoginAttemptsRepository } from './sessions/login-attempts.repository.js'
+import { LoginLockout } from './sessions/login-lockout.service.js'
+import { Refresh } from './sessions/refresh.service.js'
+import { ReplayedSessions } from './sessions/replayed-sessions.service.js'
+import { SessionAnswers } from './sessions/session-answers.service.js'
 import { SessionIssuer } from './sessions/session-issuer.service.js'
+import { SessionsController } from './sessions/sessions.controller.js'
 import { SessionsRepository } from './sessions/sessions.repository.js'
+import { Sessions } from './sessions/sessions.service.js'
+import { SignInController } from './sessions/sign-in.controller.js'
+import { SignIn } from './sessions/sign-in.service.js'
 import { VerifiedTokens } from './sessions/verified-tokens.js'
+
+const access = [PrincipalCache, Principals, StandingsRepository, ...authCacheMetricsProviders]
+const accounts = [AccountService, AccountsRepository, Registration]
+const passwords = [PasswordChange, PasswordHasher, PasswordPolicy, PasswordRehash, PasswordSetter]
+const sessions = [
+  AccessTokens,
+  CsrfProtection,
+  FailedLoginJob,
+  JwtKeys,
+  JwtStrategy,
+  LoginAttemptsRepository,
+  LoginLockout,
+  Refresh,
+  ReplayedSessions,
+  SessionAnswers,
+  SessionIssuer,
+  Sessions,
+  SessionsRepository,
+  SignIn,
+  VerifiedTokens,
+]
+/** In this order: who asks, whether he asks too often, whether he may. */
+const guards = [AuthenticationGuard, AuthorizationGuard].map((useClass) => ({ provide: APP_GUARD, useClass }))
 
 @Module({
   imports: [PassportModule.register({ session: false }), JwtModule.register({})],
-  controllers: [AuthController],
-  providers: [
-    AuthService,
-    SessionIssuer,
-    AccountsRepository,
-    SessionsRepository,
-    PasswordHasher,
-    AccessTokens,
-    JwtStrategy,
-    VerifiedTokens,
-    { provide: APP_GUARD, useClass: AccessGuard },
-  ],
+  controllers: [RegistrationController, SignInController, SessionsController, AccountController],
+  providers: [...access, ...accounts, ...passwords, ...sessions, ...guards],
 })
 export class AuthModule {}

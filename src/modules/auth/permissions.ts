@@ -1,14 +1,12 @@
 import { PERMISSIONS, type Permission, type Role } from '#platform/http/principal.js'
 
-/** Not who did what from where: that is for those who answer for the tenant. */
-const READ: readonly Permission[] = PERMISSIONS.filter(
-  (permission) => permission.endsWith(':read') && permission !== 'audit:read',
-)
+/** What every member may read. The audit log and other people's keys are not among it. */
+const READ: readonly Permission[] = ['agents:read', 'runs:read', 'members:read']
 
 const PERMISSIONS_OF_ROLE: Record<Role, ReadonlySet<Permission>> = {
   owner: new Set(PERMISSIONS),
   admin: new Set(PERMISSIONS),
-  member: new Set([...READ, 'runs:write']),
+  member: new Set([...READ, 'runs:write', 'api-keys:read', 'api-keys:write']),
   viewer: new Set(READ),
 }
 

@@ -11,7 +11,7 @@ export class MetricsController extends PrometheusController {
   @Endpoint({
     summary: 'Metrics in the text format of Prometheus',
     access: 'public',
-    answers: [{ status: 200, description: 'The metrics of this replica.' }],
+    answers: [{ status: 200, description: 'The metrics of this replica.', mediaType: 'text/plain' }],
   })
   override async index(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
     return super.index(reply)

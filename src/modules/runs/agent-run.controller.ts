@@ -24,6 +24,7 @@ export class AgentRunController {
     summary: 'Give an agent a task',
     description: 'A run that fails is a 200, too: the request worked; `status` and `error` tell.',
     access: 'runs:write',
+    idempotent: true,
     answers: [
       { status: 200, description: 'The finished run.', schema: runSchema },
       { status: 202, description: 'The run, which goes on: see `Location`.', schema: runSchema },

@@ -12,6 +12,7 @@ import { RunSettler } from './engine/run-settler.service.js'
 import { RunSweep } from './engine/run-sweep.job.js'
 import { RunWaiters } from './engine/run-waiters.service.js'
 import { RunWorker } from './engine/run-worker.job.js'
+import { RunCreator } from './run-creator.service.js'
 import { RunPlanner } from './run-planner.service.js'
 import { RunQueries } from './run-queries.service.js'
 import { RunsController } from './runs.controller.js'
@@ -24,6 +25,7 @@ import { RunsService } from './runs.service.js'
   providers: [
     RunsService,
     RunQueries,
+    RunCreator,
     RunPlanner,
     RunsRepository,
     EngineRepository,

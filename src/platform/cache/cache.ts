@@ -12,11 +12,19 @@ export class Cache {
 
   /** The cached value, else what `load` gives, which is then kept for `ttlMs`. A rejection of `load` is not cached. */
   async getOrLoad<T>(key: string, ttlMs: number, load: () => Promise<T>): Promise<T> {
-    const cached = await inTime(this.manager.get<T>(key))
-    if (cached !== undefined && cached !== null) return cached
+    const cached = await this.find<T>(key)
+    if (cached !== undefined) return cached
     const value = await load()
-    await inTime(this.manager.set(key, value, ttlMs))
+    await this.keep(key, value, ttlMs)
     return value
+  }
+
+  async find<T>(key: string): Promise<T | undefined> {
+    return (await inTime(this.manager.get<T>(key))) ?? undefined
+  }
+
+  async keep(key: string, value: unknown, ttlMs: number): Promise<void> {
+    await inTime(this.manager.set(key, value, ttlMs))
   }
 }
 

@@ -28,8 +28,8 @@ const RETRY_ADVANCE_MS = 100
  */
 @Injectable()
 export class Epochs {
+  /** Without an end: an advance always reaches it. One that is pushed out costs a load. */
   private readonly inProcess = new CacheableMemory({
-    ttl: LEASE_MS,
     lruSize: MAX_EPOCHS_IN_PROCESS,
     useClone: false,
     checkInterval: 0,

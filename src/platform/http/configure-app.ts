@@ -1,3 +1,4 @@
+import fastifyCookie from '@fastify/cookie'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { PinoLogger } from 'nestjs-pino'
 import type { Logger } from 'pino'
@@ -13,6 +14,7 @@ export async function configureApp(
   { logger, version }: { logger: Logger; version: string },
 ): Promise<void> {
   const metrics = app.get(HttpMetrics)
+  await app.register(fastifyCookie)
   installRequestHooks(app.getHttpAdapter().getInstance(), {
     logger,
     onFinished: (request) => metrics.observe(request),

@@ -1,6 +1,8 @@
-import { applyDecorators, HttpCode, SetMetadata } from '@nestjs/common'
-import { ApiBearerAuth, ApiExtension, ApiOperation, ApiResponse } from '@nestjs/swagger'
+import { applyDecorators, HttpCode, SetMetadata, UseInterceptors } from '@nestjs/common'
+import { ApiBearerAuth, ApiExtension, ApiHeader, ApiOperation, ApiResponse } from '@nestjs/swagger'
 import type { z } from 'zod'
+import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.js'
+import { IDEMPOTENCY_KEY_PATTERN, MAX_IDEMPOTENCY_KEY_LENGTH } from './idempotency/idempotency-key.js'
 import { problemSchema, PROBLEM_CONTENT_TYPE } from './problem.js'
 import { type Permission, PERMISSIONS } from './principal.js'
 import type { RouteLimit } from './rate-limits/route-limit.js'
@@ -13,8 +15,6 @@ export type Access = 'public' | 'optional' | 'authenticated' | 'session' | Permi
 
 /** Metadata key of a route's access. The guard refuses a route that has none. */
 export const ACCESS_METADATA = 'temponest:access'
-/** Metadata key: whether `Idempotency-Key` works on a route. */
-export const IDEMPOTENT_METADATA = 'temponest:idempotent'
 /** Metadata key of a route's own rate limit, beside the tier that its caller is in. */
 export const RATE_LIMIT_METADATA = 'temponest:rate-limit'
 
@@ -22,26 +22,30 @@ interface Answer {
   readonly status: number
   readonly description: string
   readonly schema?: z.ZodType
-  /** Of a text that is no JSON, in place of a schema. */
-  readonly contentType?: string
+  /** Of a body that is no JSON. */
+  readonly mediaType?: string
 }
 
 export interface EndpointOptions {
   readonly summary: string
   readonly description?: string
   readonly access: Access
-  /** The route creates or triggers something: `Idempotency-Key` makes it happen once. */
+  /**
+   * The route creates or triggers something: `Idempotency-Key` makes it happen once. Its service calls `Idempotency.bind` or
+   * `complete` in the transaction of the write. For routes with a principal; their keys are per tenant.
+   */
   readonly idempotent?: boolean
   /** A limit of the route's own beside its caller's tier; `none`: not even the tier counts. */
   readonly rateLimit?: RouteLimit | 'none'
   /** What the route answers when all goes well, the usual status first. */
   readonly answers: readonly [Answer, ...Answer[]]
   /** Statuses of the problems that this route adds to those that any route can answer. */
-  readonly problems?: readonly (400 | 401 | 402 | 404 | 409 | 422)[]
+  readonly problems?: readonly (400 | 401 | 402 | 403 | 404 | 409 | 422)[]
 }
 
 const PROBLEMS_OF_ALL = [500, 503]
 const PROBLEMS_OF_PROTECTED = [401, 403]
+const PROBLEMS_OF_IDEMPOTENT = [400, 409, 422]
 const PROBLEM_WORDS: Record<number, string> = {
   400: 'A field is invalid.',
   401: 'No valid token.',
@@ -54,17 +58,27 @@ const PROBLEM_WORDS: Record<number, string> = {
   503: 'Not available just now; see Retry-After.',
 }
 
+const IDEMPOTENCY_KEY_PARAMETER = {
+  name: 'Idempotency-Key',
+  required: false,
+  description:
+    'Makes the request happen once, however often it is sent within 24 hours; repetitions get the first answer.',
+  schema: { type: 'string' as const, maxLength: MAX_IDEMPOTENCY_KEY_LENGTH, pattern: IDEMPOTENCY_KEY_PATTERN.source },
+}
+
 /** Declares a route once: who may call it, and what the OpenAPI document says of it. */
 export function Endpoint(options: EndpointOptions): MethodDecorator {
   const { access, answers, problems = [] } = options
   const isPublic = access === 'public' || access === 'optional'
-  const statuses = [...new Set([...problems, ...(isPublic ? [] : PROBLEMS_OF_PROTECTED), ...PROBLEMS_OF_ALL])].sort(
-    (a, b) => a - b,
-  )
+  const statuses = new Set([
+    ...problems,
+    ...(isPublic ? [] : PROBLEMS_OF_PROTECTED),
+    ...(options.idempotent ? PROBLEMS_OF_IDEMPOTENT : []),
+    ...PROBLEMS_OF_ALL,
+  ])
   const isPermission = isPermissionAccess(access)
   return applyDecorators(
     SetMetadata(ACCESS_METADATA, access),
-    SetMetadata(IDEMPOTENT_METADATA, options.idempotent ?? false),
     SetMetadata(RATE_LIMIT_METADATA, options.rateLimit),
     HttpCode(answers[0].status),
     ApiOperation({
@@ -73,21 +87,25 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
     }),
     ...(isPublic ? [] : [ApiBearerAuth()]),
     ...(isPermission ? [ApiExtension('x-permission', access)] : []),
-    ...answers.map(({ status, description, schema, contentType }) =>
+    ...(access === 'session' ? [ApiExtension('x-access', access)] : []),
+    ...answers.map(({ status, description, schema, mediaType }) =>
       ApiResponse({
         status,
         description,
         ...(schema && { standardSchema: schema }),
-        ...(contentType !== undefined && { content: { [contentType]: { schema: { type: 'string' } } } }),
+        ...(mediaType !== undefined && { content: { [mediaType]: { schema: { type: 'string' } } } }),
       }),
     ),
-    ...statuses.map((status) =>
-      ApiResponse({
-        status,
-        description: PROBLEM_WORDS[status] ?? 'A problem.',
-        content: { [PROBLEM_CONTENT_TYPE]: { schema: { $ref: `#/components/schemas/${problemSchema.meta()?.id}` } } },
-      }),
-    ),
+    ...(options.idempotent ? [UseInterceptors(IdempotencyInterceptor), ApiHeader(IDEMPOTENCY_KEY_PARAMETER)] : []),
+    ...[...statuses]
+      .sort((a, b) => a - b)
+      .map((status) =>
+        ApiResponse({
+          status,
+          description: PROBLEM_WORDS[status] ?? 'A problem.',
+          content: { [PROBLEM_CONTENT_TYPE]: { schema: { $ref: `#/components/schemas/${problemSchema.meta()?.id}` } } },
+        }),
+      ),
   )
 }
 

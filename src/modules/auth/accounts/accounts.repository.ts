@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common'
-import { QueryFailedError } from 'typeorm'
+import { IsNull, QueryFailedError } from 'typeorm'
 import { AppError } from '#kernel/app-error.js'
 import type { Tx } from '#platform/database/tx.js'
 import { CredentialEntity } from '../passwords/credential.entity.js'
@@ -15,12 +15,27 @@ export interface Account {
   readonly membership: MembershipEntity
 }
 
+/** What a sign-in needs to know of an address, known or not. */
+export interface SignInFacts {
+  readonly userId: string | null
+  readonly passwordHash: string | null
+  readonly emailVerifiedAt: Date | null
+  readonly failures: number
+  readonly lockedUntil: Date | null
+}
+
 /** Users, tenants and who belongs where. */
 @Injectable()
 export class AccountsRepository {
   /** Creates a user with a tenant of his own. @throws AppError `email_taken` */
   async createOwner({ user, tenant, membership }: Account, passwordHash: string, tx: Tx): Promise<void> {
     await tx.entities.insert(TenantEntity, tenant)
+    await this.createUser(user, passwordHash, tx)
+    await tx.entities.insert(MembershipEntity, membership)
+  }
+
+  /** @throws AppError `email_taken` */
+  async createUser(user: UserEntity, passwordHash: string, tx: Tx): Promise<void> {
     await tx.entities.insert(UserEntity, user).catch((error: unknown) => {
       throw isUniqueViolation(error)
         ? new AppError('email_taken', 'conflict', {
@@ -30,30 +45,64 @@ export class AccountsRepository {
         : error
     })
     await tx.entities.insert(CredentialEntity, { userId: user.id, passwordHash, changedAt: user.createdAt })
-    await tx.entities.insert(MembershipEntity, membership)
   }
 
-  /** Who has this address, and the password to compare with. Visible only in a scope whose `signInEmail` it is. */
-  async findSignIn(email: string, tx: Tx): Promise<{ user: UserEntity; passwordHash: string } | null> {
-    const user = await tx.entities.findOneBy(UserEntity, { email })
-    const credential = user && (await tx.entities.findOneBy(CredentialEntity, { userId: user.id }))
-    return user && credential && { user, passwordHash: credential.passwordHash }
+  /** One row and one statement whether or not anyone has the address. Scope: `signInEmail` and `presentedHash` of it. */
+  async findSignIn(email: string, emailHash: Buffer, tx: Tx): Promise<SignInFacts> {
+    const rows = await tx.query<SignInFacts & { [column: string]: unknown }>({
+      name: 'sign_in_facts',
+      text: `SELECT u.id AS "userId", c.password_hash AS "passwordHash", u.email_verified_at AS "emailVerifiedAt",
+                    coalesce(a.failures, 0) AS failures, a.locked_until AS "lockedUntil"
+               FROM (SELECT $1::text AS email, $2::bytea AS email_hash) asked
+               LEFT JOIN users u ON u.email = asked.email
+               LEFT JOIN credentials c ON c.user_id = u.id
+               LEFT JOIN login_attempts a ON a.email_hash = asked.email_hash`,
+      values: [email, emailHash],
+    })
+    const [facts] = rows
+    if (!facts) throw new Error('a query without conditions gave no row')
+    return facts
   }
 
-  /** The user's membership in `tenantId`, else the one that he has had for longest. */
+  /** The user's membership in `tenantId`, else the one that he has had for longest; none while he is suspended there. */
   async findMembership(userId: string, tenantId: string | undefined, tx: Tx): Promise<MembershipEntity | null> {
-    const where = { userId, ...(tenantId !== undefined && { tenantId }) }
+    const where = { userId, disabledAt: IsNull(), ...(tenantId !== undefined && { tenantId }) }
     return tx.entities.findOne(MembershipEntity, { where, order: { createdAt: 'ASC' } })
   }
 
-  /** User, tenant and membership at once; null when any of them is gone. */
+  /** Scope: `userId`. */
+  listMemberships(userId: string, tx: Tx): Promise<MembershipEntity[]> {
+    return tx.entities.find(MembershipEntity, { where: { userId }, order: { createdAt: 'ASC' } })
+  }
+
+  /** User, tenant and membership at once; null when any of them is gone or suspended. */
   async findAccount(tenantId: string, userId: string, tx: Tx): Promise<Account | null> {
     const [user, tenant, membership] = await Promise.all([
       tx.entities.findOneBy(UserEntity, { id: userId }),
       tx.entities.findOneBy(TenantEntity, { id: tenantId }),
-      tx.entities.findOneBy(MembershipEntity, { tenantId, userId }),
+      tx.entities.findOneBy(MembershipEntity, { tenantId, userId, disabledAt: IsNull() }),
     ])
     return user && tenant && membership ? { user, tenant, membership } : null
+  }
+
+  /** Scope: `userId`. */
+  async rename(userId: string, name: string | null, now: Date, tx: Tx): Promise<void> {
+    await tx.entities.update(UserEntity, { id: userId }, { name, updatedAt: now })
+  }
+
+  /** Scope: `userId`. */
+  async getPasswordHash(userId: string, tx: Tx): Promise<string> {
+    return (await tx.entities.findOneByOrFail(CredentialEntity, { userId })).passwordHash
+  }
+
+  /** Scope: `userId`. @param expected the hash that was checked: of two changes at once the second fails */
+  async replacePassword(
+    { userId, expected, passwordHash, now }: { userId: string; expected?: string; passwordHash: string; now: Date },
+    tx: Tx,
+  ): Promise<boolean> {
+    const where = { userId, ...(expected !== undefined && { passwordHash: expected }) }
+    const { affected } = await tx.entities.update(CredentialEntity, where, { passwordHash, changedAt: now })
+    return affected === 1
   }
 }
 

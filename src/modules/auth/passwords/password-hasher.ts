@@ -1,36 +1,64 @@
-import { Injectable } from '@nestjs/common'
-import { argon2id, hash, verify } from 'argon2'
+import { Injectable, type OnModuleInit } from '@nestjs/common'
+import { argon2id, hash, needsRehash, verify } from 'argon2'
+import pLimit, { type LimitFunction } from 'p-limit'
+import { AppError } from '#kernel/app-error.js'
 import { AppConfig } from '#platform/config/app-config.js'
 
 const PARALLELISM = 1
+const RETRY_AFTER_SECONDS = 1
 
-/** argon2id (RFC 9106), on libuv's threads: the event loop goes on meanwhile. */
+/**
+ * argon2id (RFC 9106), on libuv's threads: the event loop goes on meanwhile. A few at once and a bounded queue: a flood of
+ * sign-ins gets 503 at its end, in place of a pile of memory and of answers that come too late for anybody.
+ */
 @Injectable()
-export class PasswordHasher {
-  private decoy: Promise<string> | undefined
+export class PasswordHasher implements OnModuleInit {
+  private readonly queue: LimitFunction
+  private readonly capacity: number
+  private readonly options: { type: typeof argon2id; memoryCost: number; timeCost: number; parallelism: number }
+  private decoy = ''
 
-  constructor(private readonly config: AppConfig) {}
-
-  hash(password: string): Promise<string> {
-    const { ARGON2_MEMORY_KIB, ARGON2_TIME_COST } = this.config.settings
-    return hash(password, {
+  constructor({ settings }: AppConfig) {
+    this.queue = pLimit(settings.ARGON2_CONCURRENCY)
+    this.capacity = settings.ARGON2_CONCURRENCY + settings.ARGON2_QUEUE_LIMIT
+    this.options = {
       type: argon2id,
-      memoryCost: ARGON2_MEMORY_KIB,
-      timeCost: ARGON2_TIME_COST,
+      memoryCost: settings.ARGON2_MEMORY_KIB,
+      timeCost: settings.ARGON2_TIME_COST,
       parallelism: PARALLELISM,
-    })
+    }
   }
 
-  /** Whether the password matches. Without a hash it does the same work and says no: an unknown address takes as long. */
-  async verify(passwordHash: string | undefined, password: string): Promise<boolean> {
-    if (passwordHash !== undefined) return verify(passwordHash, password)
-    this.decoy ??= this.hash('no password has this hash')
-    try {
-      await verify(await this.decoy, password)
-    } catch (error) {
-      this.decoy = undefined
-      throw error
+  async onModuleInit(): Promise<void> {
+    this.decoy = await hash('no password has this hash', this.options)
+  }
+
+  /** @throws AppError `unavailable` when too many wait already */
+  hash(password: string): Promise<string> {
+    return this.enqueue(() => hash(password, this.options))
+  }
+
+  /**
+   * Whether the password matches. Without a hash it does the same work and says no: an unknown address takes as long.
+   * @throws AppError `unavailable` when too many wait already
+   */
+  async verify(passwordHash: string | null, password: string): Promise<boolean> {
+    const matches = await this.enqueue(() => verify(passwordHash ?? this.decoy, password))
+    return passwordHash !== null && matches
+  }
+
+  /** Whether the hash was made with weaker parameters than today's. */
+  isOutdated(passwordHash: string): boolean {
+    return needsRehash(passwordHash, this.options)
+  }
+
+  private async enqueue<T>(work: () => Promise<T>): Promise<T> {
+    if (this.queue.activeCount + this.queue.pendingCount >= this.capacity) {
+      throw new AppError('unavailable', 'unavailable', {
+        detail: 'Too many people sign in at this moment.',
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      })
     }
-    return false
+    return this.queue(work)
   }
 }

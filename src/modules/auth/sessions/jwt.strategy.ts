@@ -1,50 +1,50 @@
 import { Injectable } from '@nestjs/common'
 import { PassportStrategy } from '@nestjs/passport'
 import type { FastifyRequest } from 'fastify'
-import { ExtractJwt, Strategy } from 'passport-jwt'
-import { AppConfig } from '#platform/config/app-config.js'
-import type { Principal } from '#platform/http/principal.js'
-import { permissionsOf } from '../permissions.js'
-import { ACCESS_TOKEN_RULES, accessClaimsSchema } from './access-tokens.js'
-import { VerifiedTokens } from './verified-tokens.js'
+import { type SecretOrKeyProvider, Strategy } from 'passport-jwt'
+import { presentedCredential } from '../access/presented-credential.js'
+import { ACCESS_TOKEN_RULES, type AccessClaims, accessClaimsSchema, accessHeaderSchema } from './access-tokens.js'
+import { JwtKeys } from './jwt-keys.service.js'
 
-const readToken = ExtractJwt.fromAuthHeaderAsBearerToken() as unknown as (request: FastifyRequest) => string | null
-
-/** Turns a bearer token into a principal. */
+/** Checks an access token, from the `Authorization` header or the cookie, and gives what it says. */
 @Injectable()
 export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
-  constructor(
-    config: AppConfig,
-    private readonly verified: VerifiedTokens,
-  ) {
+  constructor(keys: JwtKeys) {
     const { algorithm, issuer, audience } = ACCESS_TOKEN_RULES
     super({
-      jwtFromRequest: readToken,
-      // The types do not know key objects; jsonwebtoken does, and parses a text anew for each token.
-      secretOrKey: config.jwtKey as unknown as string,
+      jwtFromRequest: readToken as never,
+      secretOrKeyProvider: provideKey(keys),
       algorithms: [algorithm],
       issuer,
       audience,
-      passReqToCallback: true,
     })
   }
 
   /** Called once the signature, expiry, issuer and audience hold. */
-  validate(request: FastifyRequest, payload: unknown): Principal | false {
-    const claims = accessClaimsSchema.safeParse(payload)
-    if (!claims.success) return false
-    const { sub, tid, sid, role, exp } = claims.data
-    const principal: Principal = {
-      userId: sub,
-      tenantId: tid,
-      sessionId: sid,
-      apiKeyId: null,
-      role,
-      permissions: permissionsOf(role),
-      rateLimitPerMinute: null,
-    }
-    const token = readToken(request)
-    if (token) this.verified.add(token, principal, exp)
-    return principal
+  validate(payload: unknown): AccessClaims | false {
+    return accessClaimsSchema.safeParse(payload).data ?? false
+  }
+}
+
+function readToken(request: FastifyRequest): string | null {
+  const credential = presentedCredential(request)
+  return credential?.kind === 'access_token' ? credential.text : null
+}
+
+/** Picks the key that the header names, once nothing in the header is foreign. */
+function provideKey(keys: JwtKeys): SecretOrKeyProvider {
+  return (_request, token: string, done) => {
+    const header = accessHeaderSchema.safeParse(readHeader(token))
+    const key = header.success ? keys.find(header.data.kid) : undefined
+    if (key) done(null, key as unknown as string)
+    else done(new Error('the token names no key of ours'))
+  }
+}
+
+function readHeader(token: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(token.split('.', 1)[0] ?? '', 'base64url').toString('utf8'))
+  } catch {
+    return null
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { newId } from '#kernel/ids.js'
-import { mintRefreshToken, parseRefreshToken } from './refresh-token.js'
+import { mintRefreshToken, nextRefreshToken, parseRefreshToken } from './refresh-token.js'
 
 describe('refresh tokens', () => {
   it('name their tenant and survive the trip', () => {
@@ -17,4 +17,13 @@ describe('refresh tokens', () => {
       expect(parseRefreshToken(text)).toBeNull()
     },
   )
+
+  it('have one successor each, which nobody without the key can make', () => {
+    const [parent, key] = [mintRefreshToken(newId()), Buffer.alloc(32, 1)]
+    const next = nextRefreshToken(parent, key)
+    expect(nextRefreshToken(parent, key)).toEqual(next)
+    expect(parseRefreshToken(next.text)).toEqual(next)
+    expect(nextRefreshToken(parent, Buffer.alloc(32, 2)).text).not.toBe(next.text)
+    expect(nextRefreshToken(mintRefreshToken(parent.tenantId), key).text).not.toBe(next.text)
+  })
 })

@@ -1,97 +1,102 @@
 import { Injectable } from '@nestjs/common'
-import { AppError } from '#kernel/app-error.js'
 import { Clock } from '#kernel/clock.js'
 import { newId } from '#kernel/ids.js'
 import { AppConfig } from '#platform/config/app-config.js'
-import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
-import { type Account, AccountsRepository } from '../accounts/accounts.repository.js'
 import type { MembershipEntity } from '../accounts/membership.entity.js'
-import type { TokenPair } from '../auth.schemas.js'
 import { AccessTokens } from './access-tokens.js'
-import { mintRefreshToken, parseRefreshToken } from './refresh-token.js'
+import type { ClientInfo } from '#platform/http/client-info.js'
+import { mintRefreshToken, nextRefreshToken, type RefreshToken } from './refresh-token.js'
+import type { SessionEntity } from './session.entity.js'
 import { SessionsRepository } from './sessions.repository.js'
 
 const MS_PER_SECOND = 1000
 
-type Tokens = Pick<TokenPair, 'accessToken' | 'refreshToken' | 'expiresIn'>
-type SessionOwner = Pick<MembershipEntity, 'tenantId' | 'userId' | 'role'>
+type SessionOwner = Pick<MembershipEntity, 'tenantId' | 'userId'>
 
-/** Opens sessions and keeps them going: one access token for minutes, one refresh token for the next pair. */
+/** What whoever signs in goes away with. */
+export interface IssuedTokens {
+  readonly sessionId: string
+  readonly accessToken: string
+  readonly refreshToken: string
+  /** Life of the access token in seconds. */
+  readonly expiresIn: number
+}
+
+/** Opens sessions and issues their tokens: one access token for minutes, one refresh token for the next pair. */
 @Injectable()
 export class SessionIssuer {
+  private readonly chainKey: Buffer
+
   constructor(
     private readonly config: AppConfig,
-    private readonly database: Database,
-    private readonly accounts: AccountsRepository,
     private readonly sessions: SessionsRepository,
     private readonly accessTokens: AccessTokens,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.chainKey = config.deriveKey('refresh-chain')
+  }
 
   /** Opens a session in the caller's transaction. */
-  async open(owner: SessionOwner, tx: Tx): Promise<Tokens> {
-    const session = {
-      tenantId: owner.tenantId,
+  async open({ tenantId, userId }: SessionOwner, client: ClientInfo, tx: Tx): Promise<IssuedTokens> {
+    const now = this.clock.now()
+    const endsAt = this.after(now, this.config.settings.SESSION_TTL_SECONDS)
+    const session: SessionEntity = {
+      tenantId,
       id: newId(),
-      userId: owner.userId,
-      createdAt: this.clock.now(),
-      expiresAt: this.sessionEnd(),
-      endsAt: new Date(this.clock.now().getTime() + this.config.settings.SESSION_TTL_SECONDS * MS_PER_SECOND),
-      lastUsedAt: this.clock.now(),
-      userAgent: null,
-      address: null,
+      userId,
+      createdAt: now,
+      expiresAt: this.idleEnd(now, endsAt),
+      endsAt,
+      lastUsedAt: now,
+      ...client,
       revokedAt: null,
     }
     await this.sessions.create(session, tx)
-    return this.issue(owner, session.id, tx)
+    return this.issue(session, mintRefreshToken(tenantId), tx)
   }
 
-  /**
-   * Spends a refresh token and issues the next pair. A token that comes a second time is in two hands: the session ends.
-   * @throws AppError `unauthenticated`
-   */
-  async rotate(text: string): Promise<{ account: Account; tokens: Tokens }> {
-    const token = parseRefreshToken(text)
-    if (!token) throw refused()
-    // Refusing is an outcome to commit, not an error: the replayed session must stay revoked.
-    const outcome = await this.database.transaction({ tenantId: token.tenantId }, async (tx) => {
-      const stored = await this.sessions.findRefreshToken(token.hash, tx)
-      if (!stored) return null
-      const now = this.clock.now()
-      if (!(await this.sessions.spendRefreshToken(token.hash, now, tx))) {
-        if (stored.usedAt !== null || stored.expiresAt > now) await this.sessions.revoke(stored.sessionId, now, tx)
-        return null
-      }
-      const session = await this.sessions.findLive(stored.sessionId, now, tx)
-      const account = session && (await this.accounts.findAccount(session.tenantId, session.userId, tx))
-      if (!account) return null
-      await this.sessions.extend(session.id, this.sessionEnd(), tx)
-      return { account, tokens: await this.issue(account.membership, session.id, tx) }
-    })
-    if (!outcome) throw refused()
-    return outcome
+  /** The token that replaces this one, the same each time. */
+  successorOf(token: RefreshToken): RefreshToken {
+    return nextRefreshToken(token, this.chainKey)
   }
 
-  private async issue({ tenantId, userId, role }: SessionOwner, sessionId: string, tx: Tx): Promise<Tokens> {
-    const refreshToken = mintRefreshToken(tenantId)
-    const createdAt = this.clock.now()
-    const expiresAt = this.sessionEnd()
+  /** Issues the next pair of a session that goes on. */
+  async renew(session: SessionEntity, next: RefreshToken, client: ClientInfo, tx: Tx): Promise<IssuedTokens> {
+    const now = this.clock.now()
+    const expiresAt = this.idleEnd(now, session.endsAt)
+    await this.sessions.touch(session.id, { expiresAt, lastUsedAt: now, ...client }, tx)
+    return this.issue(Object.assign(session, { expiresAt }), next, tx)
+  }
+
+  /** An access token for a refresh token that exists already. */
+  async reissue({ tenantId, userId, id }: SessionEntity, refreshToken: RefreshToken): Promise<IssuedTokens> {
+    const accessToken = await this.accessTokens.sign({ sub: userId, tid: tenantId, sid: id })
+    const { lifetimeSeconds: expiresIn } = this.accessTokens
+    return { sessionId: id, accessToken, refreshToken: refreshToken.text, expiresIn }
+  }
+
+  private async issue(session: SessionEntity, refreshToken: RefreshToken, tx: Tx): Promise<IssuedTokens> {
     await this.sessions.addRefreshToken(
-      { tenantId, tokenHash: refreshToken.hash, sessionId, createdAt, expiresAt, usedAt: null },
+      {
+        tenantId: session.tenantId,
+        tokenHash: refreshToken.hash,
+        sessionId: session.id,
+        createdAt: this.clock.now(),
+        expiresAt: session.expiresAt,
+        usedAt: null,
+      },
       tx,
     )
-    const accessToken = await this.accessTokens.sign({ sub: userId, tid: tenantId, sid: sessionId, role })
-    return { accessToken, refreshToken: refreshToken.text, expiresIn: this.accessTokens.lifetimeSeconds }
+    return this.reissue(session, refreshToken)
   }
 
-  private sessionEnd(): Date {
-    return new Date(this.clock.now().getTime() + this.config.settings.REFRESH_TOKEN_TTL_SECONDS * MS_PER_SECOND)
+  private idleEnd(now: Date, endsAt: Date): Date {
+    const idle = this.after(now, this.config.settings.REFRESH_TOKEN_TTL_SECONDS)
+    return idle < endsAt ? idle : endsAt
   }
-}
 
-function refused(): AppError {
-  return new AppError('unauthenticated', 'unauthenticated', {
-    detail: 'This refresh token is not valid any more: sign in again.',
-  })
+  private after(now: Date, seconds: number): Date {
+    return new Date(now.getTime() + seconds * MS_PER_SECOND)
+  }
 }

@@ -26,17 +26,54 @@ export class SessionsRepository {
     return tx.entities.findOneBy(RefreshTokenEntity, { tokenHash })
   }
 
-  /** The session while it lasts; null once it is revoked or has expired. */
-  findLive(sessionId: string, now: Date, tx: Tx): Promise<SessionEntity | null> {
-    return tx.entities.findOneBy(SessionEntity, { id: sessionId, revokedAt: IsNull(), expiresAt: MoreThan(now) })
+  /** The session while it lasts; null once it is revoked or has come to either of its ends. */
+  findLive(id: string, now: Date, tx: Tx): Promise<SessionEntity | null> {
+    return tx.entities.findOneBy(SessionEntity, liveAt(now, { id }))
   }
 
-  /** Moves the end of an idle session further out. */
-  async extend(sessionId: string, expiresAt: Date, tx: Tx): Promise<void> {
-    await tx.entities.update(SessionEntity, { id: sessionId }, { expiresAt })
+  /** A refresh: the session was used, and its idle end moves. */
+  async touch(
+    id: string,
+    use: Pick<SessionEntity, 'expiresAt' | 'lastUsedAt' | 'address' | 'userAgent'>,
+    tx: Tx,
+  ): Promise<void> {
+    await tx.entities.update(SessionEntity, { id }, use)
   }
 
-  async revoke(sessionId: string, now: Date, tx: Tx): Promise<void> {
-    await tx.entities.update(SessionEntity, { id: sessionId, revokedAt: IsNull() }, { revokedAt: now })
+  /** A user's live sessions in all of his tenants, newest first. Scope: `userId`. Up to `limit`, after the session `after`. */
+  async list(
+    { userId, now, after, limit }: { userId: string; now: Date; after: string | undefined; limit: number },
+    tx: Tx,
+  ): Promise<SessionEntity[]> {
+    const query = tx.entities
+      .createQueryBuilder(SessionEntity, 's')
+      .where(liveAt(now, { userId }))
+      .orderBy('s.id', 'DESC')
+      .take(limit)
+    if (after !== undefined) query.andWhere('s.id < :after', { after })
+    return query.getMany()
   }
+
+  /** Ends one session. @returns whether it was live. Scope: `userId` or `tenantId` */
+  async end({ id, userId, now }: { id: string; userId: string; now: Date }, tx: Tx): Promise<boolean> {
+    const { affected } = await tx.entities.update(SessionEntity, liveAt(now, { id, userId }), { revokedAt: now })
+    return affected === 1
+  }
+
+  /** Ends a user's sessions but one. Scope: `userId` for those in all of his tenants, `tenantId` for those in one. @returns their ids */
+  async endAll(
+    { userId, exceptSessionId, now }: { userId: string; exceptSessionId: string | null; now: Date },
+    tx: Tx,
+  ): Promise<string[]> {
+    const rows = await tx.query<{ id: string }>({
+      text: `UPDATE sessions SET revoked_at = $3
+              WHERE user_id = $1 AND revoked_at IS NULL AND ($2::uuid IS NULL OR id <> $2) RETURNING id`,
+      values: [userId, exceptSessionId, now],
+    })
+    return rows.map(({ id }) => id)
+  }
+}
+
+function liveAt<Where extends object>(now: Date, where: Where) {
+  return { ...where, revokedAt: IsNull(), expiresAt: MoreThan(now), endsAt: MoreThan(now) }
 }

@@ -2,28 +2,37 @@ import { hash } from 'node:crypto'
 import { CacheableMemory } from '@cacheable/memory'
 import { Injectable } from '@nestjs/common'
 import { Clock } from '#kernel/clock.js'
-import type { Principal } from '#platform/http/principal.js'
+import { AuthCacheMetrics } from '../access/auth-cache-metrics.service.js'
+import type { AccessClaims } from './access-tokens.js'
 
 const MAX_TOKENS = 10_000
 /** A ceiling: a token that expires sooner is forgotten sooner. */
 const MAX_AGE_MS = 30_000
 const MS_PER_SECOND = 1000
 
-/** Access tokens whose signature has just been checked, by their hash: most requests bring one that was here a moment ago. */
+/**
+ * Access tokens whose signature has just been checked, by their hash: most requests bring one that was here a moment ago.
+ * In the process alone: to ask Redis takes longer than to check a signature, and who can write to Redis must not be able
+ * to sign anybody in. It says what a token claims, not whether that still holds: that is the principal cache's.
+ */
 @Injectable()
 export class VerifiedTokens {
-  private readonly principals = new CacheableMemory({ lruSize: MAX_TOKENS, useClone: false, checkInterval: 0 })
+  private readonly claims = new CacheableMemory({ lruSize: MAX_TOKENS, useClone: false, checkInterval: 0 })
 
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    private readonly clock: Clock,
+    private readonly metrics: AuthCacheMetrics,
+  ) {}
 
-  find(token: string): Principal | undefined {
-    return this.principals.get<Principal>(keyOf(token))
+  find(token: string): AccessClaims | undefined {
+    const claims = this.claims.get<AccessClaims>(keyOf(token))
+    this.metrics.count('jwt', claims ? 'hit' : 'miss')
+    return claims
   }
 
-  /** @param expiresAtSeconds the token's `exp` */
-  add(token: string, principal: Principal, expiresAtSeconds: number): void {
-    const remainingMs = expiresAtSeconds * MS_PER_SECOND - this.clock.now().getTime()
-    if (remainingMs > 0) this.principals.set(keyOf(token), principal, Math.min(remainingMs, MAX_AGE_MS))
+  add(token: string, claims: AccessClaims): void {
+    const remainingMs = claims.exp * MS_PER_SECOND - this.clock.now().getTime()
+    if (remainingMs > 0) this.claims.set(keyOf(token), claims, Math.min(remainingMs, MAX_AGE_MS))
   }
 }
 

@@ -1,4 +1,3 @@
-import type { JSONSchema7 } from '@ai-sdk/provider'
 import { Injectable } from '@nestjs/common'
 import { AppError } from '#kernel/app-error.js'
 import { AgentDirectory } from '#modules/agents'
@@ -41,7 +40,7 @@ export class RunExecutor {
         }),
         material: { task: run.task, ...(run.context !== null && { context: run.context }) },
         signal,
-        ...(outputSchema && { outputSchema: outputSchema as JSONSchema7 }),
+        ...(outputSchema && { outputSchema: outputSchema }),
         ...(limits?.maxTokens !== undefined && { maxOutputTokens: limits.maxTokens }),
       })
       const data = outputSchema

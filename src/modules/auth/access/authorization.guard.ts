@@ -1,0 +1,42 @@
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common'
+import { Reflector } from '@nestjs/core'
+import { AppError } from '#kernel/app-error.js'
+import { ACCESS_METADATA, type Access, isPermissionAccess } from '#platform/http/endpoint.js'
+import type { Principal } from '#platform/http/principal.js'
+import { CsrfProtection } from '../sessions/csrf-protection.service.js'
+import { type GuardedRequest, unauthenticated } from './authentication.guard.js'
+
+/** Last of the guards. Deny by default: a route that declares no access is refused to everybody. */
+@Injectable()
+export class AuthorizationGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly csrf: CsrfProtection,
+  ) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    const access = this.reflector.get<Access | undefined>(ACCESS_METADATA, context.getHandler())
+    if (access === 'public') return true
+    const request = context.switchToHttp().getRequest<GuardedRequest>()
+    if (request.refusal !== undefined) throw request.refusal
+    const { principal, credential } = request
+    if (!principal) {
+      if (access === 'optional') return true
+      throw unauthenticated()
+    }
+    if (credential?.kind === 'access_token' && credential.fromCookie) this.csrf.assertIntended(request, principal)
+    if (isAllowed(principal, access)) return true
+    throw new AppError('forbidden', 'forbidden', { detail: refusalOf(access) })
+  }
+}
+
+function isAllowed(principal: Principal, access: Access | undefined): boolean {
+  if (access === 'authenticated' || access === 'optional') return true
+  if (access === 'session') return principal.sessionId !== null
+  return access !== undefined && isPermissionAccess(access) && principal.permissions.has(access)
+}
+
+function refusalOf(access: Access | undefined): string {
+  if (access === undefined) return 'This route is not open to anyone.'
+  return access === 'session' ? 'An API key cannot do this: sign in.' : `This needs the permission ${access}.`
+}

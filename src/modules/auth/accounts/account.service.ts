@@ -1,0 +1,48 @@
+import { Injectable } from '@nestjs/common'
+import { AppError } from '#kernel/app-error.js'
+import { Clock } from '#kernel/clock.js'
+import { Database } from '#platform/database/database.js'
+import type { Tx } from '#platform/database/tx.js'
+import { EventBus } from '#platform/events/event-bus.js'
+import type { Principal } from '#platform/http/principal.js'
+import { UserRenamed } from '../auth.events.js'
+import type { Me, UpdateMeCommand } from '../auth.schemas.js'
+import { identityOf } from './account-view.js'
+import { type Account, AccountsRepository } from './accounts.repository.js'
+
+/** What a person does with his own account. */
+@Injectable()
+export class AccountService {
+  constructor(
+    private readonly database: Database,
+    private readonly accounts: AccountsRepository,
+    private readonly events: EventBus,
+    private readonly clock: Clock,
+  ) {}
+
+  async getMe(principal: Principal): Promise<Me> {
+    const { tenantId, userId } = principal
+    return this.database.transaction({ tenantId, userId }, async (tx) => toMe(await this.get(principal, tx), principal))
+  }
+
+  async update(principal: Principal, { name }: UpdateMeCommand): Promise<Me> {
+    const { tenantId, userId } = principal
+    return this.database.transaction({ tenantId, userId }, async (tx) => {
+      const before = await this.get(principal, tx)
+      if (name === undefined || name === before.user.name) return toMe(before, principal)
+      await this.accounts.rename(userId, name, this.clock.now(), tx)
+      await this.events.emit(new UserRenamed(tenantId, userId, { before: before.user.name, after: name }), tx)
+      return toMe(await this.get(principal, tx), principal)
+    })
+  }
+
+  private async get({ tenantId, userId }: Principal, tx: Tx): Promise<Account> {
+    const account = await this.accounts.findAccount(tenantId, userId, tx)
+    if (!account) throw new AppError('unauthenticated', 'unauthenticated', { detail: 'This account is gone.' })
+    return account
+  }
+}
+
+function toMe(account: Account, { permissions }: Principal): Me {
+  return { ...identityOf(account), permissions: [...permissions] }
+}

@@ -1,0 +1,86 @@
+import { type Actor, type AuditFacts, AuditedEvent } from '#platform/events/audited-event.js'
+
+/** Something that happened to a user. `type` is `user.<what>`; `audit.action` the OWASP Logging Vocabulary's word. */
+abstract class UserEvent extends AuditedEvent {
+  constructor(
+    readonly tenantId: string,
+    protected readonly userId: string,
+  ) {
+    super()
+  }
+
+  protected ofUser(action: string, facts: Partial<Pick<AuditFacts, 'actor' | 'before' | 'after'>> = {}): AuditFacts {
+    return { action, resource: { type: 'user', id: this.userId }, ...facts }
+  }
+
+  /** The one who signs in is not the request's principal yet. */
+  protected get himself(): Actor {
+    return { type: 'user', id: this.userId }
+  }
+}
+
+export class UserRegistered extends UserEvent {
+  override readonly type = 'user.registered'
+  readonly audit = this.ofUser('user_created', { actor: this.himself, after: { role: 'owner' } })
+}
+
+export class UserLoggedIn extends UserEvent {
+  override readonly type = 'user.logged_in'
+  readonly audit: AuditFacts
+
+  constructor(tenantId: string, userId: string, sessionId: string) {
+    super(tenantId, userId)
+    this.audit = this.ofUser('authn_login_success', { actor: this.himself, after: { sessionId } })
+  }
+}
+
+export class LoginFailed extends UserEvent {
+  override readonly type = 'user.login_failed'
+  readonly audit = this.ofUser('authn_login_fail', { actor: { type: 'anonymous', id: null } })
+}
+
+/** A refresh token came a second time: it is in two hands, and its session is over. */
+export class RefreshTokenReplayed extends UserEvent {
+  override readonly type = 'user.refresh_token_replayed'
+  readonly audit: AuditFacts
+
+  constructor(tenantId: string, userId: string, sessionId: string) {
+    super(tenantId, userId)
+    this.audit = {
+      action: 'authn_token_reuse',
+      actor: { type: 'anonymous', id: null },
+      resource: { type: 'session', id: sessionId },
+    }
+  }
+}
+
+export class SessionsEnded extends UserEvent {
+  override readonly type = 'user.sessions_ended'
+  readonly audit: AuditFacts
+
+  constructor(tenantId: string, userId: string, sessionIds: readonly string[]) {
+    super(tenantId, userId)
+    this.audit = this.ofUser('authn_token_revoked', { after: { sessionIds } })
+  }
+}
+
+export class PasswordChanged extends UserEvent {
+  override readonly type = 'user.password_changed'
+  readonly audit = this.ofUser('authn_password_change', { actor: this.himself })
+}
+
+export class UserRenamed extends UserEvent {
+  override readonly type = 'user.renamed'
+  readonly audit: AuditFacts
+
+  constructor(tenantId: string, userId: string, names: { before: string | null; after: string | null }) {
+    super(tenantId, userId)
+    this.audit = this.ofUser('user_updated', { before: { name: names.before }, after: { name: names.after } })
+  }
+}
+
+/** Too many failed sign-ins in a row: the next ones wait. */
+export class AccountLocked extends UserEvent {
+  override readonly type = 'user.locked'
+  readonly audit = this.ofUser('authn_login_lock', { actor: { type: 'anonymous', id: null } })
+}

@@ -1,0 +1,59 @@
+import { Injectable } from '@nestjs/common'
+import { Clock } from '#kernel/clock.js'
+import type { Tx } from '#platform/database/tx.js'
+import { EventBus } from '#platform/events/event-bus.js'
+import { AccountsRepository } from '../accounts/accounts.repository.js'
+import { PasswordChanged } from '../auth.events.js'
+import { SessionsRepository } from '../sessions/sessions.repository.js'
+import { PasswordHasher } from './password-hasher.js'
+import { PasswordPolicy } from './password-policy.service.js'
+
+export interface NewPassword {
+  /** Whose audit log is told. */
+  readonly tenantIds: readonly string[]
+  readonly userId: string
+  readonly passwordHash: string
+  /** The hash that the old password was checked against; absent for a reset. */
+  readonly expected?: string
+  /** The session that goes on. */
+  readonly exceptSessionId?: string | null
+}
+
+/** Gives a user a new password: the one place where that is done. */
+@Injectable()
+export class PasswordSetter {
+  constructor(
+    private readonly policy: PasswordPolicy,
+    private readonly hasher: PasswordHasher,
+    private readonly accounts: AccountsRepository,
+    private readonly sessions: SessionsRepository,
+    private readonly events: EventBus,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Checks and hashes a password; outside of any transaction, for it takes its time.
+   * @throws AppError `validation_failed` at `pointer`, `unavailable` when too many wait
+   */
+  async prepare(password: string, words: readonly (string | undefined)[], pointer?: string): Promise<string> {
+    await this.policy.assertAcceptable(password, words, pointer)
+    return this.hasher.hash(password)
+  }
+
+  /**
+   * Stores it and ends the user's other sessions, in all of his tenants. Scope: `userId`, and `tenantId` of each tenant in
+   * turn for the events. @returns the sessions that ended, whose epochs to advance after the commit; null when the old
+   * password is not `expected` any more
+   */
+  async store({ tenantIds, userId, passwordHash, expected, exceptSessionId = null }: NewPassword, tx: Tx) {
+    const now = this.clock.now()
+    const replaced = await this.accounts.replacePassword(
+      { userId, passwordHash, now, ...(expected !== undefined && { expected }) },
+      tx,
+    )
+    if (!replaced) return null
+    const ended = await this.sessions.endAll({ userId, exceptSessionId, now }, tx)
+    for (const tenantId of tenantIds) await this.events.emit(new PasswordChanged(tenantId, userId), tx)
+    return ended
+  }
+}

@@ -1,0 +1,32 @@
+import { Body, Controller, Post, Req } from '@nestjs/common'
+import { ApiTags } from '@nestjs/swagger'
+import type { FastifyRequest } from 'fastify'
+import { Endpoint } from '#platform/http/endpoint.js'
+import { type RegisterCommand, registerSchema, type TokenPair, tokenPairSchema } from '../auth.schemas.js'
+import { clientInfoOf } from '#platform/http/client-info.js'
+import { SessionAnswers } from '../sessions/session-answers.service.js'
+import { Registration } from './registration.service.js'
+
+@ApiTags('auth')
+@Controller('v1/auth')
+export class RegistrationController {
+  constructor(
+    private readonly registration: Registration,
+    private readonly answers: SessionAnswers,
+  ) {}
+
+  @Post('register')
+  @Endpoint({
+    summary: 'Register a user with a tenant of his own',
+    access: 'public',
+    rateLimit: 'register',
+    answers: [{ status: 201, description: 'Registered and signed in.', schema: tokenPairSchema }],
+    problems: [400, 403, 409],
+  })
+  async register(
+    @Body({ schema: registerSchema }) command: RegisterCommand,
+    @Req() request: FastifyRequest,
+  ): Promise<TokenPair> {
+    return this.answers.toTokenPair(await this.registration.register(command, clientInfoOf(request)))
+  }
+}

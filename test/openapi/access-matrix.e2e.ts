@@ -1,0 +1,143 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { sample } from 'fast-check'
+import type { InjectOptions, LightMyRequestResponse } from 'fastify'
+import { newId } from '#kernel/ids.js'
+import { permissionsOf } from '../../src/modules/auth/permissions.js'
+import type { Permission, Role } from '#platform/http/principal.js'
+import { arbitraryOf } from '../support/openapi/arbitrary.js'
+import { type Operation, OpenApiOperations } from '../support/openapi/operations.js'
+import { expectProblem } from '../support/problem.js'
+import { TestApp } from '../support/test-app.js'
+import { PASSWORD, TestUser } from '../support/test-user.js'
+
+const TIME_LIMIT_MS = 300_000
+/** Ids in these paths are no tenant's: the built-in agents are the same for everybody. */
+const NOT_A_TENANTS = /^\/v1\/agents\/\{slug\}/
+
+let app: TestApp
+let owner: TestUser
+let other: TestUser
+let api: OpenApiOperations
+let viewer: TestUser
+let member: TestUser
+/** An object of the owner's tenant for each path parameter, so that the other tenant names what exists. */
+let ids: Record<string, string>
+
+beforeAll(async () => {
+  app = await TestApp.start()
+  owner = await TestUser.register(app)
+  other = await TestUser.register(app)
+  viewer = await join('viewer')
+  member = await join('member')
+  const run = (await owner.run({ task: 'Something to look for.' })).json()
+  ids = { runs: run.id, members: viewer.userId, sessions: await sessionIdOf(owner) }
+  api = await OpenApiOperations.of(app)
+})
+afterAll(async () => app[Symbol.asyncDispose]())
+
+describe('every operation of the document', () => {
+  it('is refused without credentials, with wrong ones and with revoked ones, if it asks for any', async () => {
+    const revoked = await TestUser.register(app)
+    expect((await revoked.request({ url: '/v1/auth/me' })).statusCode).toBe(200)
+    await revoked.request({ method: 'POST', url: '/v1/auth/logout-all' })
+    const attempts: Record<string, string>[] = [
+      {},
+      { authorization: 'Bearer nonsense' },
+      { 'x-api-key': 'tn_nonsense' },
+      { authorization: `Bearer ${revoked.accessToken}` },
+    ]
+    const guarded = api.all.filter(({ isProtected }) => isProtected)
+    expect(guarded.length).toBeGreaterThan(8)
+    for (const operation of guarded) {
+      for (const headers of attempts) {
+        const answer = await send(operation, headers)
+        expect([nameOf(operation), headers, answer.statusCode]).toEqual([nameOf(operation), headers, 401])
+        if (operation.method !== 'GET' || answer.body !== '')
+          expectProblem(answer, { status: 401, code: 'unauthenticated' })
+      }
+    }
+  })
+
+  it.each(['viewer', 'member', 'owner'] as const)(
+    'lets a %s do what his permissions say, and nothing else',
+    async (role) => {
+      for (const operation of api.all.filter(({ isProtected }) => isProtected)) {
+        const answer = await send(operation, await freshHeaders(role))
+        const isAllowed = operation.permission === undefined || may(role, operation.permission)
+        const isRefused = answer.statusCode === 403 && answer.body.includes('This needs the permission')
+        expect([nameOf(operation), isRefused]).toEqual([nameOf(operation), !isAllowed])
+        if (isAllowed) expect([nameOf(operation), answer.statusCode]).not.toEqual([nameOf(operation), 401])
+      }
+    },
+    TIME_LIMIT_MS,
+  )
+
+  it(
+    'answers another tenant that names existing objects as if they had never been',
+    async () => {
+      const named = api.all.filter(
+        ({ isProtected, path }) => isProtected && path.includes('{') && !NOT_A_TENANTS.test(path),
+      )
+      expect(named.length).toBeGreaterThan(0)
+      for (const operation of named) {
+        const headers = { authorization: `Bearer ${other.accessToken}` }
+        const [existing, invented] = [await send(operation, headers), await send(operation, headers, () => newId())]
+        const [seen, unseen] = [existing, invented].map((answer) => ({
+          status: answer.statusCode,
+          detail: answer.json().detail,
+        }))
+        expect([nameOf(operation), seen?.status]).toEqual([nameOf(operation), 404])
+        expect([nameOf(operation), seen]).toEqual([nameOf(operation), unseen])
+      }
+    },
+    TIME_LIMIT_MS,
+  )
+})
+
+const nameOf = ({ method, path }: Operation): string => `${method} ${path}`
+
+function may(role: Role, permission: string): boolean {
+  return permissionsOf(role).has(permission as Permission)
+}
+
+/** A request that the schema allows, with the owner's objects where the path names one. */
+function send(
+  operation: Operation,
+  headers: Record<string, string>,
+  idFor: (noun: string) => string = (noun) => ids[noun] ?? newId(),
+): Promise<LightMyRequestResponse> {
+  const url = operation.path.replaceAll(/(\w[\w-]*)\/\{(\w+)\}/g, (_, noun: string, name: string) =>
+    name === 'slug' ? `${noun}/developer` : `${noun}/${idFor(noun)}`,
+  )
+  const body = operation.body && sampleOf(operation)
+  const request: InjectOptions = { method: operation.method, url, headers: { prefer: 'respond-async', ...headers } }
+  if (body === undefined) return app.inject(request)
+  const type = { 'content-type': 'application/json' }
+  return app.inject({ ...request, headers: { ...type, ...request.headers }, payload: JSON.stringify(body) })
+}
+
+function sampleOf({ body = {} }: Operation): unknown {
+  return sample(arbitraryOf(body, api.document.components.schemas), { numRuns: 1, seed: 7 })[0]
+}
+
+/** A session of its own for each request: some of them end it. */
+async function freshHeaders(role: 'viewer' | 'member' | 'owner'): Promise<Record<string, string>> {
+  const { email } = { viewer, member, owner }[role]
+  const payload = { email, password: PASSWORD, tenantId: owner.tenantId }
+  const { accessToken } = (await app.inject({ method: 'POST', url: '/v1/auth/login', payload })).json()
+  return { authorization: `Bearer ${accessToken}` }
+}
+
+async function join(role: Role): Promise<TestUser> {
+  const user = await TestUser.register(app)
+  await app.sql('INSERT INTO memberships (tenant_id, user_id, role, created_at) VALUES ($1, $2, $3, now())', [
+    owner.tenantId,
+    user.userId,
+    role,
+  ])
+  return user
+}
+
+async function sessionIdOf(user: TestUser): Promise<string> {
+  return (await user.request({ url: '/v1/auth/sessions' })).json().data[0].id
+}
