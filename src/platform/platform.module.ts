@@ -7,6 +7,7 @@ import { DatabaseModule } from './database/database.module.js'
 import { EventBus } from './events/event-bus.js'
 import { IdempotencyModule } from './http/idempotency/idempotency.module.js'
 import { ResponseCacheModule } from './http/response-cache/response-cache.module.js'
+import { RateLimitsModule } from './http/rate-limits/rate-limits.module.js'
 import { JobsModule } from './jobs/jobs.module.js'
 import { LoggingModule } from './logging/logging.module.js'
 import { Sealer } from './secrets/sealer.js'
@@ -41,6 +42,7 @@ export class PlatformModule {
         CacheModule,
         IdempotencyModule,
         ResponseCacheModule,
+        RateLimitsModule,
       ],
       providers,
       exports: [...providers, LoggingModule],

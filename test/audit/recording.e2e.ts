@@ -28,6 +28,12 @@ function addProject(tenantId: string, slug: string, tx: Tx): Promise<number> {
   })
 }
 
+async function register() {
+  const user = await TestUser.register(app)
+  const request = await user.request({ method: 'PATCH', url: '/v1/auth/me', payload: { name: 'Ada' } })
+  return { email: user.email, tenantId: user.tenantId, userId: user.userId, request }
+}
+
 describe('an audited event', () => {
   it('is one entry, committed with the write that it tells of', async () => {
     const user = await TestUser.register(app)
@@ -57,6 +63,22 @@ describe('an audited event', () => {
         hash: expect.stringMatching(/^[0-9a-f]{64}$/),
       },
     ])
+  })
+
+  it('of a request has its id and where it came from', async () => {
+    const { email, tenantId, userId, request } = await register()
+    expect(request.statusCode).toBe(200)
+    const rows = await app.sql('SELECT * FROM audit_log WHERE tenant_id = $1 ORDER BY sequence', [tenantId])
+    expect(rows[0]).toMatchObject({ sequence: '1', action: 'user_created', actor_type: 'user', actor_id: userId })
+    expect(rows.at(-1)).toMatchObject({
+      action: 'user_updated',
+      actor_type: 'user',
+      actor_id: userId,
+      after: { name: 'Ada' },
+      address: '127.0.0.1',
+      request_id: request.headers['x-request-id'],
+    })
+    expect(JSON.stringify(rows)).not.toContain(email)
   })
 
   it('leaves no entry, and no gap, when the write is rolled back', async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { UNLIMITED } from './limit-settings.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** The project's own Node 24, whatever runs the tests. */
@@ -14,7 +15,13 @@ const EXIT_LIMIT_MS = 30_000
 const POLL_MS = 10
 /** One for all data directories, in place of one under each: compiling takes longer than most of these tests. */
 const NODE_COMPILE_CACHE = join(ROOT, 'node_modules', '.cache', 'node-compile-cache')
-const TEST_SETTINGS = { PORT: '0', ARGON2_MEMORY_KIB: '8192', ARGON2_TIME_COST: '1', NODE_COMPILE_CACHE }
+const TEST_SETTINGS = {
+  ...UNLIMITED,
+  PORT: '0',
+  ARGON2_MEMORY_KIB: '8192',
+  ARGON2_TIME_COST: '1',
+  NODE_COMPILE_CACHE,
+}
 
 export interface Exit {
   readonly code: number | null

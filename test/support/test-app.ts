@@ -6,11 +6,13 @@ import { AppConfig } from '#platform/config/app-config.js'
 import { provisionDatabase } from '#platform/database/provision.js'
 import { createApp } from '../../src/server.js'
 import { createTestDatabase, type TestDatabase, withClient } from './test-database.js'
+import { UNLIMITED } from './limit-settings.js'
 
 export const TEST_JWT_SECRET = 'a secret for tests that has more than 32 characters'
 
 /** Weak, so that tests do not spend their time on hashing; the strength is a setting, not code. */
 const TEST_ENVIRONMENT = {
+  ...UNLIMITED,
   NODE_ENV: 'test',
   LOG_LEVEL: 'silent',
   JWT_SECRET: TEST_JWT_SECRET,

@@ -15,12 +15,13 @@ export class TestUser {
     readonly refreshToken: string,
   ) {}
 
-  static async register(app: TestApp, overrides: { email?: string } = {}): Promise<TestUser> {
+  static async register(app: TestApp, overrides: { email?: string; remoteAddress?: string } = {}): Promise<TestUser> {
     const email = overrides.email ?? `user-${randomBytes(6).toString('hex')}@example.com`
     const response = await app.inject({
       method: 'POST',
       url: '/v1/auth/register',
       payload: { email, password: PASSWORD },
+      ...(overrides.remoteAddress !== undefined && { remoteAddress: overrides.remoteAddress }),
     })
     if (response.statusCode !== 201) throw new Error(`registering failed: ${response.body}`)
     const { user, tenant, accessToken, refreshToken } = response.json()

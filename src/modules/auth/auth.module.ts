@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common'
 import { APP_GUARD } from '@nestjs/core'
 import { JwtModule } from '@nestjs/jwt'
 import { PassportModule } from '@nestjs/passport'
+import { RateLimitGuard } from '#platform/http/rate-limits/rate-limit.guard.js'
 import { authCacheMetricsProviders } from './access/auth-cache-metrics.service.js'
 import { AuthenticationGuard } from './access/authentication.guard.js'
 import { AuthorizationGuard } from './access/authorization.guard.js'
@@ -57,7 +58,11 @@ const sessions = [
   VerifiedTokens,
 ]
 /** In this order: who asks, whether he asks too often, whether he may. */
-const guards = [AuthenticationGuard, AuthorizationGuard].map((useClass) => ({ provide: APP_GUARD, useClass }))
+const guards = [
+  { provide: APP_GUARD, useClass: AuthenticationGuard },
+  { provide: APP_GUARD, useExisting: RateLimitGuard },
+  { provide: APP_GUARD, useClass: AuthorizationGuard },
+]
 
 @Module({
   imports: [PassportModule.register({ session: false }), JwtModule.register({})],

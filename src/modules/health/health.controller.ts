@@ -14,6 +14,7 @@ export class HealthController {
   @Endpoint({
     summary: 'What the server stands on',
     access: 'public',
+    rateLimit: 'health',
     answers: [{ status: 200, description: 'It works, perhaps without its cache.', schema: healthSchema }],
   })
   describe(): Promise<Health> {
@@ -25,6 +26,7 @@ export class HealthController {
     summary: 'Whether the process lives',
     description: 'Touches nothing: a database that is away is no reason to restart the process.',
     access: 'public',
+    rateLimit: 'none',
     answers: [{ status: 200, description: 'It lives.', schema: livenessSchema }],
   })
   isAlive(): { status: 'ok' } {
@@ -35,6 +37,7 @@ export class HealthController {
   @Endpoint({
     summary: 'Whether to send requests here',
     access: 'public',
+    rateLimit: 'none',
     answers: [{ status: 200, description: 'It can serve.', schema: readinessSchema }],
   })
   async isReady(): Promise<{ status: 'ready' }> {

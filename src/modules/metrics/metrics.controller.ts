@@ -11,6 +11,7 @@ export class MetricsController extends PrometheusController {
   @Endpoint({
     summary: 'Metrics in the text format of Prometheus',
     access: 'public',
+    rateLimit: 'none',
     answers: [{ status: 200, description: 'The metrics of this replica.', mediaType: 'text/plain' }],
   })
   override async index(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {

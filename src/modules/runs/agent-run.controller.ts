@@ -25,6 +25,7 @@ export class AgentRunController {
     description: 'A run that fails is a 200, too: the request worked; `status` and `error` tell.',
     access: 'runs:write',
     idempotent: true,
+    rateLimit: 'agent-run',
     answers: [
       { status: 200, description: 'The finished run.', schema: runSchema },
       { status: 202, description: 'The run, which goes on: see `Location`.', schema: runSchema },

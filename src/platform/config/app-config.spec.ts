@@ -32,6 +32,8 @@ describe('AppConfig', () => {
     ['DEFAULT_MODEL', 'no-provider'],
     ['JWT_SECRET', 'too-short'],
     ['RUN_CONCURRENCY', '0'],
+    ['TRUSTED_PROXIES', 'proxy.example.com'],
+    ['TRUSTED_PROXIES', '10.0.0.0/8,::/0'],
     ['LOG_LEVEL', 'loud'],
     ['NODE_ENV', 'staging'],
   ])('refuses %s=%s in one line that names it and does not repeat the value', (name, value) => {

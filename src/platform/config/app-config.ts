@@ -58,7 +58,9 @@ export class AppConfig {
 }
 
 function describeIssues(error: z.ZodError): string {
-  return error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')
+  // By the setting alone: where in a list it goes wrong is no name of anything, and two entries say the same.
+  const lines = error.issues.map((issue) => `${String(issue.path[0])}: ${issue.message}`)
+  return [...new Set(lines)].join('; ')
 }
 
 /** An embedded database's password is kept under DATA_DIR like the data themselves; the token secret must be the operator's. */

@@ -41,6 +41,8 @@ const addressRanges = z
   .string()
   .transform((value) => value.split(',').map((range) => range.trim()))
   .pipe(z.array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], { error: 'must be CIDRs, e.g. 10.0.0.0/8' })))
+  // To trust everybody is to let everybody say who he is.
+  .refine((ranges) => !ranges.some((range) => range.endsWith('/0')), { error: 'must not span every address' })
   .optional()
 const modelName = z
   .string()
@@ -269,9 +271,13 @@ export const settingsSchema = z
     RATE_LIMIT_AUTHENTICATED_PER_MINUTE: setting(
       perWindow(300),
       'Limits',
-      'Requests of members, viewers and API keys.',
+      'Requests of members and viewers, and of their API keys that have no limit of their own.',
     ),
-    RATE_LIMIT_ADMIN_PER_MINUTE: setting(perWindow(1000), 'Limits', 'Requests of admins and owners.'),
+    RATE_LIMIT_ADMIN_PER_MINUTE: setting(
+      perWindow(1000),
+      'Limits',
+      'Requests of admins and owners, and of their API keys likewise.',
+    ),
     RATE_LIMIT_LOGIN_PER_MINUTE: setting(perWindow(5), 'Limits', 'Sign-ins, an address.'),
     RATE_LIMIT_REGISTER_PER_HOUR: setting(perWindow(3), 'Limits', 'Registrations, an address.'),
     RATE_LIMIT_REFRESH_PER_MINUTE: setting(perWindow(10), 'Limits', 'Refreshes, an address.'),

@@ -5,6 +5,7 @@ import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.js
 import { IDEMPOTENCY_KEY_PATTERN, MAX_IDEMPOTENCY_KEY_LENGTH } from './idempotency/idempotency-key.js'
 import { problemSchema, PROBLEM_CONTENT_TYPE } from './problem.js'
 import { type Permission, PERMISSIONS } from './principal.js'
+import { RATE_LIMIT_HEADER_REFERENCES, RETRY_AFTER_REFERENCE } from './rate-limits/rate-limit-headers.js'
 import type { RouteLimit } from './rate-limits/route-limit.js'
 
 /**
@@ -46,6 +47,7 @@ export interface EndpointOptions {
 const PROBLEMS_OF_ALL = [500, 503]
 const PROBLEMS_OF_PROTECTED = [401, 403]
 const PROBLEMS_OF_IDEMPOTENT = [400, 409, 422]
+const RATE_LIMITED = 429
 const PROBLEM_WORDS: Record<number, string> = {
   400: 'A field is invalid.',
   401: 'No valid token.',
@@ -54,6 +56,7 @@ const PROBLEM_WORDS: Record<number, string> = {
   404: 'Not found, or not yours.',
   409: 'The state does not allow it.',
   422: 'The idempotency key was used with another body.',
+  429: 'Too many requests; see Retry-After.',
   500: 'Our fault.',
   503: 'Not available just now; see Retry-After.',
 }
@@ -70,12 +73,18 @@ const IDEMPOTENCY_KEY_PARAMETER = {
 export function Endpoint(options: EndpointOptions): MethodDecorator {
   const { access, answers, problems = [] } = options
   const isPublic = access === 'public' || access === 'optional'
+  const isLimited = options.rateLimit !== 'none'
   const statuses = new Set([
     ...problems,
     ...(isPublic ? [] : PROBLEMS_OF_PROTECTED),
     ...(options.idempotent ? PROBLEMS_OF_IDEMPOTENT : []),
+    ...(isLimited ? [RATE_LIMITED] : []),
     ...PROBLEMS_OF_ALL,
   ])
+  const headersOf = (status: number) => ({
+    ...(isLimited && RATE_LIMIT_HEADER_REFERENCES),
+    ...(status === RATE_LIMITED && RETRY_AFTER_REFERENCE),
+  })
   const isPermission = isPermissionAccess(access)
   return applyDecorators(
     SetMetadata(ACCESS_METADATA, access),
@@ -92,6 +101,7 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
       ApiResponse({
         status,
         description,
+        headers: headersOf(status),
         ...(schema && { standardSchema: schema }),
         ...(mediaType !== undefined && { content: { [mediaType]: { schema: { type: 'string' } } } }),
       }),
@@ -103,6 +113,7 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
         ApiResponse({
           status,
           description: PROBLEM_WORDS[status] ?? 'A problem.',
+          headers: headersOf(status),
           content: { [PROBLEM_CONTENT_TYPE]: { schema: { $ref: `#/components/schemas/${problemSchema.meta()?.id}` } } },
         }),
       ),

@@ -16,6 +16,8 @@ const KEEP_ALIVE_TIMEOUT_MS = 72_000
 export function createHttpAdapter({ settings }: AppConfig): FastifyAdapter {
   const adapter = new FastifyAdapter({
     bodyLimit: settings.BODY_LIMIT_BYTES,
+    // X-Forwarded-For of anybody else is not looked at: `request.ip` is who limits and the audit log hold to account.
+    trustProxy: settings.TRUSTED_PROXIES ?? false,
     requestTimeout: settings.REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     // While draining, requests on open connections are still answered; each answer closes its connection.

@@ -2,6 +2,7 @@ import type { INestApplication } from '@nestjs/common'
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger'
 import { z } from 'zod'
 import { PROBLEM_CONTENT_TYPE, problemSchema } from './problem.js'
+import { RATE_LIMIT_HEADER_COMPONENTS } from './rate-limits/rate-limit-headers.js'
 
 /** What any body can be refused for before a route sees it. */
 const PROBLEMS_OF_BODIES = { 413: 'The body is too large.', 415: 'The body is of another content type.' }
@@ -22,6 +23,7 @@ export function buildOpenApiDocument(app: INestApplication, version: string): Op
   })
   const problem = convert(problemSchema, 'output')
   Object.assign(((document.components ??= {}).schemas ??= {}), problem?.components)
+  Object.assign((document.components.headers ??= {}), RATE_LIMIT_HEADER_COMPONENTS)
   describeBodyProblems(document)
   return document
 }

@@ -1,0 +1,78 @@
+import { Injectable } from '@nestjs/common'
+import { AppConfig } from '../../config/app-config.js'
+import { clientNetwork } from '../client-network.js'
+import type { AuthenticatedRequest, Principal } from '../principal.js'
+import { type Charge, type Limit, perHour, perMinute } from './limit.js'
+import type { RouteLimit } from './route-limit.js'
+
+/** Which limits a request counts against, by who sends it and which route it is for. */
+@Injectable()
+export class RateLimitPolicy {
+  private readonly tiers: Readonly<Record<'anonymous' | 'authenticated' | 'admin', Limit>>
+  private readonly byAddress: Readonly<Record<Exclude<RouteLimit, 'agent-run'>, Limit>>
+  private readonly agentRuns: Limit
+  private readonly runsOfAgent: ReadonlyMap<unknown, Limit>
+
+  constructor({ settings }: AppConfig) {
+    this.tiers = {
+      anonymous: perMinute('anonymous', settings.RATE_LIMIT_ANONYMOUS_PER_MINUTE),
+      authenticated: perMinute('authenticated', settings.RATE_LIMIT_AUTHENTICATED_PER_MINUTE),
+      admin: perMinute('admin', settings.RATE_LIMIT_ADMIN_PER_MINUTE),
+    }
+    this.byAddress = {
+      login: perMinute('login', settings.RATE_LIMIT_LOGIN_PER_MINUTE),
+      register: perHour('register', settings.RATE_LIMIT_REGISTER_PER_HOUR),
+      refresh: perMinute('refresh', settings.RATE_LIMIT_REFRESH_PER_MINUTE),
+      'password-reset': perHour('password-reset', settings.RATE_LIMIT_PASSWORD_RESET_PER_HOUR),
+      health: perMinute('health', settings.RATE_LIMIT_HEALTH_PER_MINUTE),
+      'csp-reports': perMinute('csp-reports', settings.RATE_LIMIT_CSP_REPORTS_PER_MINUTE),
+    }
+    this.agentRuns = perMinute('agent-run', settings.RATE_LIMIT_AGENT_RUNS_PER_MINUTE)
+    this.runsOfAgent = new Map([
+      ['overseer', perMinute('agent-run', settings.RATE_LIMIT_OVERSEER_RUNS_PER_MINUTE)],
+      ['qa-tester', perMinute('agent-run', settings.RATE_LIMIT_QA_TESTER_RUNS_PER_MINUTE)],
+    ])
+  }
+
+  /** Every limit but those of single API keys. */
+  get limits(): readonly Limit[] {
+    const { tiers, byAddress, agentRuns, runsOfAgent } = this
+    return [...Object.values(tiers), ...Object.values(byAddress), agentRuns, ...runsOfAgent.values()]
+  }
+
+  /**
+   * The tier first: a request that it refuses takes none of the few registrations of the hour. Credentials that were
+   * refused leave no principal, and count by address.
+   */
+  chargesFor({ ip, params, principal }: AuthenticatedRequest, route: RouteLimit | undefined): Charge[] {
+    // Load balancers ask it often, and may share an address with people: neither may use up what the other has.
+    if (route === 'health') return [charge(this.byAddress.health, clientNetwork(ip))]
+    const tier = principal ? this.tierOf(principal) : charge(this.tiers.anonymous, clientNetwork(ip))
+    if (route === undefined) return [tier]
+    if (route !== 'agent-run') return [tier, charge(this.byAddress[route], clientNetwork(ip))]
+    // Without a principal it is about to be refused.
+    return principal ? [tier, this.runOf(principal, (params as { slug?: unknown }).slug)] : [tier]
+  }
+
+  private tierOf(principal: Principal): Charge {
+    const { role, rateLimitPerMinute } = principal
+    if (rateLimitPerMinute !== null) {
+      return charge(perMinute('api-key', rateLimitPerMinute), subjectOf(principal))
+    }
+    const isAdmin = role === 'admin' || role === 'owner'
+    return charge(isAdmin ? this.tiers.admin : this.tiers.authenticated, subjectOf(principal))
+  }
+
+  private runOf(principal: Principal, slug: unknown): Charge {
+    return charge(this.runsOfAgent.get(slug) ?? this.agentRuns, `${subjectOf(principal)}:${String(slug)}`)
+  }
+}
+
+/** A person is one in all of his sessions; a key is counted apart from who made it. */
+function subjectOf({ apiKeyId, userId }: Principal): string {
+  return apiKeyId ?? userId
+}
+
+function charge(limit: Limit, subject: string): Charge {
+  return { limit, key: `${limit.name}:${subject}` }
+}
