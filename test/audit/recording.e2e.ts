@@ -28,7 +28,7 @@ function addProject(tenantId: string, slug: string, tx: Tx): Promise<number> {
   })
 }
 
-async function register() {
+async function registerAndRename() {
   const user = await TestUser.register(app)
   const request = await user.request({ method: 'PATCH', url: '/v1/auth/me', payload: { name: 'Ada' } })
   return { email: user.email, tenantId: user.tenantId, userId: user.userId, request }
@@ -66,7 +66,7 @@ describe('an audited event', () => {
   })
 
   it('of a request has its id and where it came from', async () => {
-    const { email, tenantId, userId, request } = await register()
+    const { email, tenantId, userId, request } = await registerAndRename()
     expect(request.statusCode).toBe(200)
     const rows = await app.sql('SELECT * FROM audit_log WHERE tenant_id = $1 ORDER BY sequence', [tenantId])
     expect(rows[0]).toMatchObject({ sequence: '1', action: 'user_created', actor_type: 'user', actor_id: userId })
