@@ -3,6 +3,7 @@ import { AdminModule } from '#modules/admin'
 import { AgentsModule } from '#modules/agents'
 import { AuditModule } from '#modules/audit'
 import { AuthModule } from '#modules/auth'
+import { CspReportsModule } from '#modules/csp-reports'
 import { HealthModule } from '#modules/health'
 import { MetricsModule } from '#modules/metrics'
 import { RunsModule } from '#modules/runs'
@@ -22,6 +23,7 @@ export class AppModule {
         AuditModule,
         HealthModule,
         MetricsModule,
+        CspReportsModule,
       ],
     }
   }

@@ -145,7 +145,9 @@ describe('an audited event', () => {
       { role: 'member', passwordHash: '[redacted]' },
       { role: 'admin', passwordHash: '[redacted]', nested: { apiKey: '[redacted]' } },
     ])
-    const rows = await app.sql(`SELECT * FROM audit_log WHERE tenant_id = $1 AND search @@ 'hunter2'`, [user.tenantId])
+    const rows = await app.sql(`SELECT * FROM audit_search WHERE tenant_id = $1 AND search @@ 'hunter2'`, [
+      user.tenantId,
+    ])
     expect(rows).toEqual([])
   })
 

@@ -18,6 +18,9 @@ const CHANGES = [
   'DELETE FROM audit_log',
   'TRUNCATE audit_log',
   `INSERT INTO audit_log SELECT * FROM audit_log ON CONFLICT (tenant_id, sequence) DO UPDATE SET action = 'nothing'`,
+  `UPDATE audit_search SET search = ''`,
+  'DELETE FROM audit_search',
+  'TRUNCATE audit_search',
   `MERGE INTO audit_log a USING audit_log b ON a.id = b.id WHEN MATCHED THEN DELETE`,
 ]
 
@@ -61,8 +64,8 @@ async function forge(sequence: number): Promise<void> {
   const hash = nextHash(Buffer.from(String(before?.hash), 'hex'), canonicalPayload(user.tenantId, facts))
   await tamper(
     app,
-    `INSERT INTO audit_log (tenant_id, sequence, id, occurred_at, actor_type, action, resource_type, resource_id, hash, search)
-     VALUES ($1, $2, $3, $4, 'system', 'forged', 'thing', '1', $5, '')`,
+    `INSERT INTO audit_log (tenant_id, sequence, id, occurred_at, actor_type, action, resource_type, resource_id, hash)
+     VALUES ($1, $2, $3, $4, 'system', 'forged', 'thing', '1', $5)`,
     [user.tenantId, sequence, facts.id, facts.occurredAt, hash],
   )
 }
@@ -263,8 +266,8 @@ describe('the table', () => {
       const refused = { code: '42501' }
       await expect(client.query('ALTER TABLE audit_log DISABLE TRIGGER ALL')).rejects.toMatchObject(refused)
       const insert = client.query(
-        `INSERT INTO audit_log (tenant_id, sequence, id, occurred_at, actor_type, action, resource_type, resource_id, hash, search)
-         VALUES ($1, 999, gen_random_uuid(), now(), 'system', 'x', 'x', 'x', '', '')`,
+        `INSERT INTO audit_log (tenant_id, sequence, id, occurred_at, actor_type, action, resource_type, resource_id, hash)
+         VALUES ($1, 999, gen_random_uuid(), now(), 'system', 'x', 'x', 'x', '')`,
         [user.tenantId],
       )
       await expect(insert).rejects.toMatchObject(refused)

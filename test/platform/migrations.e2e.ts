@@ -73,7 +73,7 @@ const TABLES_WITHOUT_ENTITY = [
   'api_keys',
   'audit_chain_heads',
   'audit_log',
-  'csp_reports',
+  'audit_search',
   'idempotency_keys',
   'invitations',
   'login_attempts',

@@ -30,6 +30,7 @@ beforeEach(async () => {
     connectTimeoutMs: TIMEOUT_MS,
     statementTimeoutMs: TIMEOUT_MS,
     answerTimeoutMs: TIMEOUT_MS,
+    preparedStatements: true,
   })
   await pool.open()
 })

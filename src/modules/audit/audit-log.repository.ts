@@ -14,18 +14,18 @@ const COLUMNS = `l.sequence, l.id, ${OCCURRED_AT} AS occurred_at,
   l.actor_type, l.actor_id, l.action, l.resource_type, l.resource_id, l.before, l.after, l.address, l.request_id,
   encode(l.hash, 'hex') AS hash`
 
-const NEWEST_FIRST = 'ORDER BY l.sequence DESC LIMIT $9'
-/** Planned anew for each call (it has no name), so that what is null falls away before an index is chosen. */
-const LIST = `SELECT ${COLUMNS} FROM audit_log l
-  WHERE l.tenant_id = $10
+/** Planned anew for each call (they have no name), so that what is null falls away before an index is chosen. */
+const CONDITIONS = `l.tenant_id = $10
     AND ($1::text IS NULL OR l.actor_type = $1) AND ($2::text IS NULL OR l.actor_id = $2)
     AND ($3::text IS NULL OR l.action = $3)
     AND ($4::text IS NULL OR l.resource_type = $4) AND ($5::text IS NULL OR l.resource_id = $5)
     AND ($6::timestamptz IS NULL OR l.occurred_at >= $6) AND ($7::timestamptz IS NULL OR l.occurred_at < $7)
-    AND ($8::bigint IS NULL OR l.sequence < $8)
-  ${NEWEST_FIRST}`
-/** By a function of the owner's: the migration says why. */
-const SEARCH = `SELECT ${COLUMNS} FROM search_audit_log($10, $1, $2, $3, $4, $5, $6, $7, $8, $9) l ${NEWEST_FIRST}`
+    AND ($8::bigint IS NULL OR l.sequence < $8)`
+const LIST = `SELECT ${COLUMNS} FROM audit_log l WHERE ${CONDITIONS} ORDER BY l.sequence DESC LIMIT $9`
+/** What it matches, `audit_search`'s policy says: the migration tells why. */
+const SEARCH = `SELECT ${COLUMNS} FROM audit_search s JOIN audit_log l ON l.tenant_id = s.tenant_id AND l.sequence = s.sequence
+  WHERE s.tenant_id = $10 AND ($8::bigint IS NULL OR s.sequence < $8) AND ${CONDITIONS}
+  ORDER BY s.sequence DESC LIMIT $9`
 
 /** A new entry with what its place in the chain is computed from. */
 export interface AuditAppend {
@@ -38,7 +38,6 @@ export interface AuditAppend {
 
 /** What a list is narrowed to; absent fields narrow nothing. */
 export interface AuditCriteria {
-  readonly words: string | undefined
   readonly actorType: ActorType | undefined
   readonly actorId: string | undefined
   readonly action: string | undefined
@@ -46,6 +45,17 @@ export interface AuditCriteria {
   readonly resourceId: string | undefined
   readonly from: Date | undefined
   readonly to: Date | undefined
+}
+
+export interface AuditSearch extends AuditCriteria {
+  readonly tenantId: string
+  readonly words: string
+}
+
+/** Where a page of the list begins, and how long it is. */
+export interface AuditPosition {
+  readonly below: string | undefined
+  readonly limit: number
 }
 
 interface AuditRow {
@@ -82,12 +92,13 @@ export class AuditLogRepository {
                VALUES ($1, 1, sha256($2::bytea || convert_to($3, 'UTF8')))
                ON CONFLICT (tenant_id) DO UPDATE
                  SET sequence = h.sequence + 1, hash = sha256(h.hash || convert_to($3, 'UTF8'))
-               RETURNING sequence, hash)
+               RETURNING sequence, hash),
+             found_by AS (
+               INSERT INTO audit_search (tenant_id, sequence, search)
+               SELECT $1, head.sequence, to_tsvector('simple', $15) FROM head)
              INSERT INTO audit_log (tenant_id, sequence, hash, id, occurred_at, actor_type, actor_id, action, resource_type,
-               resource_id, before, after, address, request_id, search)
-             SELECT $1, head.sequence, head.hash, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
-                    to_tsvector('simple', $15)
-               FROM head`,
+               resource_id, before, after, address, request_id)
+             SELECT $1, head.sequence, head.hash, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 FROM head`,
       values: [
         tenantId,
         genesis,
@@ -109,28 +120,17 @@ export class AuditLogRepository {
   }
 
   /** Newest first; up to `limit`, from those before the sequence `below`. */
-  async list(
-    scope: Scope,
-    criteria: AuditCriteria,
-    { below, limit }: { below: string | undefined; limit: number },
-  ): Promise<AuditEntry[]> {
-    const values = [
-      criteria.actorType ?? null,
-      criteria.actorId ?? null,
-      criteria.action ?? null,
-      criteria.resourceType ?? null,
-      criteria.resourceId ?? null,
-      criteria.from ?? null,
-      criteria.to ?? null,
-      below ?? null,
-      limit,
-    ]
-    const rows = await this.requests.read<AuditRow>(
-      scope,
-      criteria.words === undefined
-        ? { text: LIST, values: [...values, scope.tenantId] }
-        : { text: SEARCH, values: [...values, criteria.words] },
-    )
+  async list(scope: Scope, criteria: AuditCriteria, page: AuditPosition): Promise<AuditEntry[]> {
+    const values = [...criteriaValues(criteria, page), scope.tenantId]
+    return (await this.requests.read<AuditRow>(scope, { text: LIST, values })).map(toEntry)
+  }
+
+  /** The same of those that `words` find, in the syntax of web searches. */
+  async search({ tenantId, words, ...criteria }: AuditSearch, page: AuditPosition, tx: Tx): Promise<AuditEntry[]> {
+    const setWords = { text: `SELECT set_config('app.audit_query', $1, true)`, values: [words] }
+    const search = { text: SEARCH, values: [...criteriaValues(criteria, page), tenantId] }
+    // Both on the wire at once: the server does one after the other.
+    const [, rows] = await Promise.all([tx.query(setWords), tx.query<AuditRow>(search)])
     return rows.map(toEntry)
   }
 
@@ -164,6 +164,13 @@ export class AuditLogRepository {
     })
     return rows.map(toEntry)
   }
+}
+
+/** `$1` to `$9` of both lists. */
+function criteriaValues(criteria: AuditCriteria, { below, limit }: AuditPosition): unknown[] {
+  const { actorType, actorId, action, resourceType, resourceId, from, to } = criteria
+  const narrowing = [actorType, actorId, action, resourceType, resourceId, from, to, below]
+  return [...narrowing.map((value) => value ?? null), limit]
 }
 
 function toEntry(row: AuditRow): AuditEntry {

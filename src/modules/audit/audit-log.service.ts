@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream'
 import { Injectable } from '@nestjs/common'
+import { Database } from '#platform/database/database.js'
 import { decodeCursor, type Page, toPage } from '#platform/http/page.js'
 import type { Principal } from '#platform/http/principal.js'
 import { AUDIT_CSV_HEADER, toCsvLine } from './audit-csv.js'
-import { type AuditCriteria, AuditLogRepository } from './audit-log.repository.js'
+import { type AuditCriteria, AuditLogRepository, type AuditPosition } from './audit-log.repository.js'
 import { type AuditEntry, type AuditFilter, type AuditListQuery, isActorType } from './audit-log.schemas.js'
 import { foldText } from './search-text.js'
 
@@ -20,12 +21,15 @@ const FORMATS = {
 /** Lists and exports what has happened in a tenant. */
 @Injectable()
 export class AuditLogService {
-  constructor(private readonly log: AuditLogRepository) {}
+  constructor(
+    private readonly database: Database,
+    private readonly log: AuditLogRepository,
+  ) {}
 
   /** Newest first, and stable while entries are added: sequences only grow. */
   async list({ tenantId }: Principal, { limit, cursor, ...filter }: AuditListQuery): Promise<Page<AuditEntry>> {
     const below = cursor === undefined ? undefined : decodeCursor(cursor, (key) => SEQUENCE_PATTERN.test(key))
-    const entries = await this.log.list({ tenantId }, toCriteria(filter), { below, limit: limit + 1 })
+    const entries = await this.read(tenantId, filter, { below, limit: limit + 1 })
     return toPage(entries, limit, (entry) => String(entry.sequence))
   }
 
@@ -34,11 +38,17 @@ export class AuditLogService {
    * read before this resolves, so that what fails at once is still a problem; what fails later breaks the download off.
    */
   async export({ tenantId }: Principal, filter: AuditFilter, format: keyof typeof FORMATS): Promise<Readable> {
-    const criteria = toCriteria(filter)
     const read = (below: string | undefined): Promise<AuditEntry[]> =>
-      this.log.list({ tenantId }, criteria, { below, limit: EXPORT_BATCH_SIZE })
+      this.read(tenantId, filter, { below, limit: EXPORT_BATCH_SIZE })
     const { header, toLine } = FORMATS[format]
     return Readable.from(writeLines(await read(undefined), { read, header, toLine }))
+  }
+
+  private read(tenantId: string, { q, ...filter }: AuditFilter, position: AuditPosition): Promise<AuditEntry[]> {
+    const criteria = toCriteria(filter)
+    if (q === undefined) return this.log.list({ tenantId }, criteria, position)
+    const search = { ...criteria, tenantId, words: foldText(q) }
+    return this.database.transaction({ tenantId }, (tx) => this.log.search(search, position, tx))
   }
 }
 
@@ -59,11 +69,10 @@ async function* writeLines(first: AuditEntry[], { read, header, toLine }: LineWr
   }
 }
 
-function toCriteria({ q, actor, action, resource, from, to }: AuditFilter): AuditCriteria {
+function toCriteria({ actor, action, resource, from, to }: Omit<AuditFilter, 'q'>): AuditCriteria {
   const isType = actor !== undefined && isActorType(actor)
   const slash = resource?.indexOf('/') ?? -1
   return {
-    words: q === undefined ? undefined : foldText(q),
     actorType: isType ? actor : undefined,
     actorId: isType ? undefined : actor,
     action,

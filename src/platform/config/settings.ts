@@ -124,6 +124,11 @@ export const settingsSchema = z
       'The same database as the role that serves requests (no owner, no superuser, no BYPASSRLS). Unset: <database>_app is made for you.',
       true,
     ),
+    DATABASE_POOLER_URL: setting(
+      url('postgres:', 'postgresql:').optional(),
+      'Database',
+      'The same database through a pooler in transaction mode (PgBouncer), for requests and workers; any role in it is ignored. Migrations, LISTEN and the job queue keep to the URLs above.',
+    ),
     DATABASE_POOL_SIZE: setting(integer(2, 200).default(10), 'Database', 'Connections for requests.'),
     DATABASE_WORKER_POOL_SIZE: setting(
       integer(2, 200).default(8),

@@ -32,18 +32,25 @@ export async function ensureAppRole(owner: Client, role: AppRole): Promise<void>
   await owner.query(`ALTER ROLE ${name} LOGIN NOINHERIT PASSWORD ${owner.escapeLiteral(scramVerifier(role.password))}`)
 }
 
-/** @throws Error when the role could step around row-level security. */
+/**
+ * @throws Error when the role could step around row-level security: by what it is, or by what it could become with
+ * SET ROLE, which NOINHERIT does not forbid
+ */
 export async function refusePrivilegedRole(client: Client): Promise<void> {
-  const { rows } = await client.query<{ name: string; privileged: boolean; owns: boolean }>(
-    `SELECT r.rolname AS name, r.rolsuper OR r.rolbypassrls AS privileged,
-            EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                     WHERE n.nspname = 'public' AND c.relkind = 'r' AND c.relowner = r.oid) AS owns
-       FROM pg_roles r WHERE r.rolname = current_user`,
+  const { rows } = await client.query<{ name: string; privileged: string | null }>(
+    `SELECT current_user AS name,
+            (SELECT min(r.rolname) FROM pg_roles r
+              WHERE pg_has_role(current_user, r.oid, 'MEMBER')
+                AND (r.rolsuper OR r.rolbypassrls
+                     OR EXISTS (SELECT 1 FROM pg_class c
+                                 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relowner = r.oid)))
+              AS privileged`,
   )
-  const role = rows[0]
-  if (!role || role.privileged || role.owns) {
-    throw new Error(
-      `the database role ${role?.name ?? '?'} is a superuser, bypasses row-level security or owns the tables: DATABASE_APP_URL must name another`,
-    )
-  }
+  const { name = '?', privileged = '?' } = rows[0] ?? {}
+  if (privileged === null) return
+  const who =
+    name === privileged ? `the database role ${name}` : `the database role ${name} may become ${privileged}, which`
+  throw new Error(
+    `${who} is a superuser, bypasses row-level security or owns the tables: DATABASE_APP_URL must name another`,
+  )
 }

@@ -1,9 +1,10 @@
 import type { ClientBase, Pool, PoolClient, QueryResult } from 'pg'
-import { DataSource, getMetadataArgsStorage, QueryFailedError } from 'typeorm'
-import { AppError } from '#kernel/app-error.js'
-import { SET_SCOPE, scopeValues, type Scope } from './scope.js'
+import { DataSource, getMetadataArgsStorage } from 'typeorm'
+import { toAppError } from './database-error.js'
+import { type Scope, scopeStatement } from './scope.js'
 import { ScopedRead } from './scoped-read.js'
-import { toConfig, Tx, type Statement } from './tx.js'
+import { type Statement, type StatementConfig, toConfig } from './statement.js'
+import { Tx } from './tx.js'
 
 export interface ConnectionPoolOptions {
   readonly url: string
@@ -15,18 +16,13 @@ export interface ConnectionPoolOptions {
   readonly statementTimeoutMs: number
   /** After which we stop waiting for the server, in case the network swallowed the answer. */
   readonly answerTimeoutMs: number
+  /** False behind a pooler that gives each transaction another connection and keeps no prepared statements. */
+  readonly preparedStatements: boolean
 }
 
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
 const CONNECTION_MAX_LIFETIME_SECONDS = 1800
 const KEEP_ALIVE_DELAY_MS = 10_000
-/** SQLSTATE classes and codes that mean "the database is not there just now": connection trouble, shutdown, a statement that took too long, too many clients. */
-const UNAVAILABLE_SQLSTATE = /^(08|57P0|57014|53300)/
-/** A text that PostgreSQL refuses: 22021 character not in repertoire, 22P05 untranslatable character. */
-const UNSTORABLE_SQLSTATES = new Set(['22021', '22P05'])
-const UNAVAILABLE_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH'])
-const UNAVAILABLE_MESSAGE =
-  /timeout exceeded when trying to connect|Connection terminated|is not queryable|Query read timeout/
 
 /** A pool of connections as one role for one kind of work, every use of which is a transaction in a named scope. */
 export class ConnectionPool {
@@ -42,10 +38,8 @@ export class ConnectionPool {
       extra: {
         pipeline: true,
         connectionTimeoutMillis: options.connectTimeoutMs,
-        statement_timeout: options.statementTimeoutMs,
         query_timeout: options.answerTimeoutMs,
         onConnect: surviveLoss,
-        idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
         maxLifetimeSeconds: CONNECTION_MAX_LIFETIME_SECONDS,
         keepAlive: true,
         keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
@@ -72,12 +66,12 @@ export class ConnectionPool {
   /** Runs `work` in one transaction; commits when it resolves, rolls back when it throws. */
   async transaction<T>(scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T> {
     const client = await this.connect()
-    const tx = new Tx(client, this.dataSource)
+    const tx = new Tx(client, this.dataSource, this.options.preparedStatements)
     let broken: Error | undefined
     let result: T
     try {
       // Both on the wire at once; neither result is needed before the work begins.
-      const opened = Promise.all([client.query('BEGIN'), client.query({ ...SET_SCOPE, values: scopeValues(scope) })])
+      const opened = Promise.all([client.query('BEGIN'), client.query(this.scopeConfig(scope))])
       ;[result] = await Promise.all([work(tx), opened])
       await tx.runLastWork()
       tx.close()
@@ -101,7 +95,8 @@ export class ConnectionPool {
     try {
       const result = await new Promise<QueryResult>((resolve, reject) => {
         const done = (error: Error | null, answer: QueryResult): void => (error ? reject(error) : resolve(answer))
-        client.query(new ScopedRead(toConfig(statement), scopeValues(scope), done))
+        const read = toConfig(statement, this.options.preparedStatements)
+        client.query(new ScopedRead(read, this.scopeConfig(scope), done))
       })
       client.release()
       return result.rows as Row[]
@@ -110,6 +105,12 @@ export class ConnectionPool {
       client.release(true)
       throw toAppError(error)
     }
+  }
+
+  private scopeConfig(scope: Scope): StatementConfig {
+    const { statementTimeoutMs, preparedStatements } = this.options
+    const limits = { statementTimeoutMs, idleTimeoutMs: IDLE_IN_TRANSACTION_TIMEOUT_MS }
+    return toConfig(scopeStatement(scope, limits), preparedStatements)
   }
 
   private get pool(): Pool {
@@ -134,23 +135,4 @@ async function rollback(client: PoolClient): Promise<Error | undefined> {
     () => undefined,
     (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
   )
-}
-
-function toAppError(thrown: unknown): unknown {
-  // TypeORM's wrapper carries the statement's parameters, which must not reach a log.
-  const error: unknown = thrown instanceof QueryFailedError ? thrown.driverError : thrown
-  if (typeof error !== 'object' || error === null || error instanceof AppError) return error
-  const { code = '', message = '' } = error as { code?: string; message?: string }
-  if (UNSTORABLE_SQLSTATES.has(code)) {
-    const detail = 'A text has a character that cannot be stored, such as a null character.'
-    return new AppError('validation_failed', 'invalid', { detail, cause: error })
-  }
-  const unavailable =
-    UNAVAILABLE_CODES.has(code) || UNAVAILABLE_SQLSTATE.test(code) || UNAVAILABLE_MESSAGE.test(message)
-  if (!unavailable) return error
-  return new AppError('unavailable', 'unavailable', {
-    detail: 'The database is not available.',
-    retryAfterSeconds: 2,
-    cause: error,
-  })
 }

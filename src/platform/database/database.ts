@@ -2,7 +2,9 @@ import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } fro
 import { AppConfig } from '../config/app-config.js'
 import { ConnectionPool } from './connection-pool.js'
 import type { Scope } from './scope.js'
-import type { Statement, Tx } from './tx.js'
+import { throughPooler } from './pooler-url.js'
+import type { Statement } from './statement.js'
+import type { Tx } from './tx.js'
 
 /** DI token: connection string of the role that serves requests. */
 export const DATABASE_APP_URL = Symbol('DATABASE_APP_URL')
@@ -21,15 +23,17 @@ export class Database implements OnModuleInit, OnApplicationShutdown {
   readonly workers: ConnectionPool
   private readonly probes: ConnectionPool
 
-  constructor(@Inject(DATABASE_APP_URL) url: string, { settings }: AppConfig) {
+  constructor(@Inject(DATABASE_APP_URL) appUrl: string, { settings }: AppConfig) {
+    const url = throughPooler(appUrl, settings.DATABASE_POOLER_URL)
     const connectTimeoutMs = settings.DATABASE_CONNECT_TIMEOUT_MS
     const statementTimeoutMs = settings.DATABASE_STATEMENT_TIMEOUT_MS
     const answerTimeoutMs = statementTimeoutMs + ANSWER_GRACE_MS
-    const shared = { url, connectTimeoutMs, statementTimeoutMs, answerTimeoutMs }
+    const preparedStatements = settings.DATABASE_PREPARED_STATEMENTS
+    const shared = { url, connectTimeoutMs, statementTimeoutMs, answerTimeoutMs, preparedStatements }
     this.requests = new ConnectionPool({ ...shared, name: 'requests', size: settings.DATABASE_POOL_SIZE })
     this.workers = new ConnectionPool({ ...shared, name: 'workers', size: settings.DATABASE_WORKER_POOL_SIZE })
     this.probes = new ConnectionPool({
-      url,
+      ...shared,
       name: 'probes',
       size: PROBE_POOL_SIZE,
       connectTimeoutMs: PROBE_TIMEOUT_MS,

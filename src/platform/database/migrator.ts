@@ -18,13 +18,17 @@ export interface MigratorOptions {
 
 /** Brings a database to this version's schema: the role that serves requests, our tables, the job queue's tables. */
 export class Migrator {
+  /** Names of the migrations that this version has, as `schema_migrations` keeps them. */
+  readonly known: readonly string[]
   private readonly dataSource: DataSource
 
   constructor(private readonly options: MigratorOptions) {
+    const migrations = loadSqlMigrations(escapeIdentifier(options.appRole.name))
+    this.known = migrations.map((Migration) => new Migration().name)
     this.dataSource = new DataSource({
       type: 'postgres',
       url: options.ownerUrl,
-      migrations: loadSqlMigrations(escapeIdentifier(options.appRole.name)),
+      migrations,
       migrationsTableName: 'schema_migrations',
       migrationsTransactionMode: 'each',
       poolSize: 1,

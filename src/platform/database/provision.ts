@@ -1,15 +1,20 @@
 import { join } from 'node:path'
-import { Client } from 'pg'
 import type { AppConfig } from '../config/app-config.js'
-import { ConfigError } from '../config/config-error.js'
-import { deriveAppRole, refusePrivilegedRole, type AppRole } from './app-role.js'
+import { type AppRole, deriveAppRole } from './app-role.js'
 import { EmbeddedCluster } from './embedded/embedded-cluster.js'
 import { Migrator } from './migrator.js'
+import { throughPooler } from './pooler-url.js'
+import {
+  checkAppRole,
+  checkPooler,
+  checkServer,
+  checkTenancy,
+  DatabaseUnusableError,
+  messageOf,
+  redact,
+} from './preflight.js'
 
 const PASSWORD_BYTES = 24
-const CONNECT_TIMEOUT_MS = 5000
-/** PostgreSQL 15 brought `security_invoker` views, which the tenancy stands on. */
-const MIN_SERVER_VERSION = 150_000
 
 /** A database that is reachable, migrated and safe to serve from. */
 export interface ProvisionedDatabase {
@@ -21,19 +26,24 @@ export interface ProvisionedDatabase {
   close(): Promise<void>
 }
 
-/** A database that cannot be used. The message is one line that names the setting to change. */
-export class DatabaseUnusableError extends ConfigError {
-  override readonly name: string = 'DatabaseUnusableError'
-}
-
-/** Starts or reaches the database, and migrates it. Leaves nothing running when it fails. */
+/**
+ * Starts or reaches the database, and migrates it. Leaves nothing running when it fails.
+ * @throws DatabaseUnusableError, also when the schema would not keep tenants apart
+ */
 export async function provisionDatabase(config: AppConfig): Promise<ProvisionedDatabase> {
   const target = await openOwnerTarget(config)
   try {
+    const { appUrl, appRole, manageAppRole } = target
+    const setting = manageAppRole ? 'DATABASE_URL' : 'DATABASE_APP_URL'
     // An operator's role has to be there before it is granted to; ours comes with the migrations.
-    if (!target.manageAppRole) await checkAppRole(target)
+    if (!manageAppRole) await checkAppRole({ url: appUrl, setting, role: appRole.name })
     await migrate(target)
-    await checkAppRole(target)
+    await checkAppRole({ url: appUrl, setting, role: appRole.name })
+    const poolerUrl = config.settings.DATABASE_POOLER_URL
+    if (poolerUrl !== undefined) {
+      const url = throughPooler(appUrl, poolerUrl)
+      await checkPooler({ url, setting: 'DATABASE_POOLER_URL', role: appRole.name }, appUrl)
+    }
     return { appUrl: target.appUrl, description: target.description, close: async () => target[Symbol.asyncDispose]() }
   } catch (error) {
     await target[Symbol.asyncDispose]()
@@ -87,52 +97,12 @@ function describeTarget(config: AppConfig, embeddedUrl?: string): Target {
 
 async function migrate(target: Target): Promise<void> {
   await checkServer(target.ownerUrl)
+  const migrator = new Migrator(target)
   try {
-    await new Migrator(target).up()
+    await migrator.up()
   } catch (cause) {
     throw new DatabaseUnusableError(`DATABASE_URL: migration failed: ${messageOf(cause)}`, { cause })
   }
-}
-
-/** The role that serves must be able to sign in, and unable to step around row-level security. */
-async function checkAppRole({ appUrl, appRole, manageAppRole }: Target): Promise<void> {
-  const client = new Client({ connectionString: appUrl, connectionTimeoutMillis: CONNECT_TIMEOUT_MS })
-  try {
-    await client.connect()
-    await refusePrivilegedRole(client)
-  } catch (cause) {
-    const setting = manageAppRole ? 'DATABASE_URL' : 'DATABASE_APP_URL'
-    throw new DatabaseUnusableError(`${setting}: cannot serve as the role ${appRole.name}: ${messageOf(cause)}`, {
-      cause,
-    })
-  } finally {
-    await client.end().catch(() => undefined)
-  }
-}
-
-async function checkServer(ownerUrl: string): Promise<void> {
-  const client = new Client({ connectionString: ownerUrl, connectionTimeoutMillis: CONNECT_TIMEOUT_MS })
-  try {
-    await client.connect()
-    const { rows } = await client.query<{ version: number; name: string }>(
-      `SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS name`,
-    )
-    if ((rows[0]?.version ?? 0) < MIN_SERVER_VERSION)
-      throw new Error(`PostgreSQL ${rows[0]?.name} is too old: 15 or newer`)
-  } catch (cause) {
-    throw new DatabaseUnusableError(`DATABASE_URL: cannot use ${redact(ownerUrl)}: ${messageOf(cause)}`, { cause })
-  } finally {
-    await client.end().catch(() => undefined)
-  }
-}
-
-function redact(connectionString: string): string {
-  const url = new URL(connectionString)
-  return `${url.host}${url.pathname}`
-}
-
-/** A connection refused on several addresses is an AggregateError with an empty message. */
-function messageOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(messageOf).join(', ')
-  return error instanceof Error ? error.message : String(error)
+  const { ownerUrl, appRole } = target
+  await checkTenancy(ownerUrl, { appRoleName: appRole.name, knownMigrations: migrator.known })
 }

@@ -1,3 +1,5 @@
+import type { Statement } from './statement.js'
+
 /**
  * Whose rows a transaction may touch. Row-level security reads these settings; an absent one matches nothing.
  * Deny by default: the empty scope sees no tenant's rows at all.
@@ -14,20 +16,32 @@ export interface Scope {
   readonly purpose?: string
 }
 
-/** One statement, so that a scope costs one message on the wire; transaction-local, so that a pooled connection forgets it. */
-export const SET_SCOPE = {
-  name: 'set_scope',
-  text: `SELECT set_config('app.current_tenant', $1, true), set_config('app.current_user', $2, true),
-                set_config('app.sign_in_email', $3, true), set_config('app.purpose', $4, true),
-                set_config('app.presented_hash', $5, true)`,
-} as const
+/** How long the server lets a transaction run on, or stand still. */
+export interface TransactionLimits {
+  readonly statementTimeoutMs: number
+  readonly idleTimeoutMs: number
+}
 
-export function scopeValues(scope: Scope): string[] {
-  return [
-    scope.tenantId ?? '',
-    scope.userId ?? '',
-    scope.signInEmail ?? '',
-    scope.purpose ?? '',
-    scope.presentedHash?.toString('hex') ?? '',
-  ]
+/**
+ * What a transaction begins with. One statement, so that a scope costs one message on the wire; transaction-local, so that
+ * a pooled connection forgets it. The time limits go with it and not with the connection: a pooler in transaction mode
+ * refuses them as start-up parameters, or drops them without a word.
+ */
+export function scopeStatement(scope: Scope, limits: TransactionLimits): Statement {
+  return {
+    name: 'set_scope',
+    text: `SELECT set_config('app.current_tenant', $1, true), set_config('app.current_user', $2, true),
+                  set_config('app.sign_in_email', $3, true), set_config('app.purpose', $4, true),
+                  set_config('app.presented_hash', $5, true), set_config('statement_timeout', $6, true),
+                  set_config('idle_in_transaction_session_timeout', $7, true)`,
+    values: [
+      scope.tenantId ?? '',
+      scope.userId ?? '',
+      scope.signInEmail ?? '',
+      scope.purpose ?? '',
+      scope.presentedHash?.toString('hex') ?? '',
+      String(limits.statementTimeoutMs),
+      String(limits.idleTimeoutMs),
+    ],
+  }
 }

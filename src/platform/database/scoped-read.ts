@@ -1,11 +1,11 @@
 import { Query, type QueryResult } from 'pg'
-import { SET_SCOPE } from './scope.js'
+import type { StatementConfig } from './statement.js'
 
 /** The part of pg's wire connection that is used here. */
 interface WireConnection {
   readonly parsedStatements: Record<string, string | undefined>
   parse(message: { name: string; text: string; types: [] }): void
-  bind(message: { portal: string; statement: string; values: readonly string[] }): void
+  bind(message: { portal: string; statement: string; values: readonly unknown[] }): void
   execute(message: { portal: string; rows: number }): void
 }
 
@@ -28,19 +28,20 @@ export class ScopedRead extends BaseQuery implements QueryProtocol {
   private isScopeSet = false
 
   constructor(
-    statement: { name?: string; text: string; values: unknown[] },
-    private readonly scopeValues: readonly string[],
+    statement: StatementConfig,
+    private readonly scope: StatementConfig,
     callback: Callback,
   ) {
     super({ ...statement, queryMode: 'extended' }, callback)
   }
 
   override prepare(connection: WireConnection): void {
-    if (connection.parsedStatements[SET_SCOPE.name] === undefined) {
-      connection.parse({ ...SET_SCOPE, types: [] })
-      connection.parsedStatements[SET_SCOPE.name] = SET_SCOPE.text
+    const { name = '', text, values } = this.scope
+    if (name === '' || connection.parsedStatements[name] === undefined) {
+      connection.parse({ name, text, types: [] })
+      if (name !== '') connection.parsedStatements[name] = text
     }
-    connection.bind({ portal: '', statement: SET_SCOPE.name, values: this.scopeValues })
+    connection.bind({ portal: '', statement: name, values })
     connection.execute({ portal: '', rows: 0 })
     super.prepare(connection)
   }

@@ -7,7 +7,7 @@ const MIGRATIONS_FOLDER = new URL('../../../migrations/', import.meta.url)
 const FILE_PATTERN = /^(\d{13})-([a-z0-9-]+)\.sql$/
 const SECTIONS_PATTERN = /^([\s\S]*?)^-- up$([\s\S]*?)^-- down$([\s\S]*)$/m
 
-type MigrationClass = new () => MigrationInterface
+type MigrationClass = new () => MigrationInterface & { readonly name: string }
 
 /**
  * TypeORM migrations from `migrations/<13-digit time>-<name>.sql`: a comment that says why, `-- up`, `-- down`.

@@ -1,12 +1,6 @@
 import type { PoolClient, QueryResultRow } from 'pg'
 import type { DataSource, EntityManager } from 'typeorm'
-
-/** A statement with its parameters. `name` makes it a prepared statement on each connection: use it on hot paths. */
-export interface Statement {
-  readonly name?: string
-  readonly text: string
-  readonly values?: readonly unknown[]
-}
+import { toConfig, type Statement } from './statement.js'
 
 /** An open transaction. The service that opened it hands it down as the last argument; nobody keeps it. */
 export class Tx {
@@ -18,6 +12,7 @@ export class Tx {
   constructor(
     private readonly connection: PoolClient,
     private readonly dataSource: DataSource,
+    private readonly canPrepare: boolean,
   ) {}
 
   /** TypeORM inside this transaction. Not its `save`, which would open a transaction of its own. */
@@ -60,12 +55,12 @@ export class Tx {
 
   /** Runs one statement and gives its rows. */
   async query<Row extends QueryResultRow>(statement: Statement): Promise<Row[]> {
-    return (await this.client().query<Row>(toConfig(statement))).rows
+    return (await this.client().query<Row>(toConfig(statement, this.canPrepare))).rows
   }
 
   /** Runs one statement and gives the number of rows that it changed. */
   async execute(statement: Statement): Promise<number> {
-    return (await this.client().query(toConfig(statement))).rowCount ?? 0
+    return (await this.client().query(toConfig(statement, this.canPrepare))).rowCount ?? 0
   }
 
   /**
@@ -76,8 +71,4 @@ export class Tx {
     if (this.isOver) throw new Error('this transaction is over')
     return this.connection
   }
-}
-
-export function toConfig(statement: Statement): { name?: string; text: string; values: unknown[] } {
-  return { ...statement, values: [...(statement.values ?? [])] }
 }

@@ -1,4 +1,5 @@
 import { applyDecorators, HttpCode, SetMetadata, UseInterceptors } from '@nestjs/common'
+import { RouteConfig } from '@nestjs/platform-fastify'
 import { ApiBearerAuth, ApiExtension, ApiHeader, ApiOperation, ApiResponse } from '@nestjs/swagger'
 import type { z } from 'zod'
 import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.js'
@@ -38,6 +39,10 @@ export interface EndpointOptions {
   readonly idempotent?: boolean
   /** A limit of the route's own beside its caller's tier; `none`: not even the tier counts. */
   readonly rateLimit?: RouteLimit | 'none'
+  /** Largest body, where that is not `BODY_LIMIT_BYTES`. */
+  readonly bodyLimitBytes?: number
+  /** It waits as long as `Prefer` says, on top of the HANDLER_TIMEOUT_MS that every route has. */
+  readonly waits?: boolean
   /** What the route answers when all goes well, the usual status first. */
   readonly answers: readonly [Answer, ...Answer[]]
   /** Statuses of the problems that this route adds to those that any route can answer. */
@@ -71,7 +76,7 @@ const IDEMPOTENCY_KEY_PARAMETER = {
 
 /** Declares a route once: who may call it, and what the OpenAPI document says of it. */
 export function Endpoint(options: EndpointOptions): MethodDecorator {
-  const { access, answers, problems = [] } = options
+  const { access, answers, bodyLimitBytes, waits, problems = [] } = options
   const isPublic = access === 'public' || access === 'optional'
   const isLimited = options.rateLimit !== 'none'
   const statuses = new Set([
@@ -89,6 +94,7 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
   return applyDecorators(
     SetMetadata(ACCESS_METADATA, access),
     SetMetadata(RATE_LIMIT_METADATA, options.rateLimit),
+    RouteConfig({ access, ...(bodyLimitBytes && { bodyLimitBytes }), ...(waits && { waits }) }),
     HttpCode(answers[0].status),
     ApiOperation({
       summary: options.summary,

@@ -40,9 +40,9 @@ function describeBodyProblems(document: OpenAPIObject): void {
   }
 }
 
-/** Serves the document at `/openapi.json` and a page to read it with at `/docs`. */
+/** Serves the document at `/openapi.json`; `docs-page.ts` serves the page to read it with. */
 export function serveOpenApi(app: INestApplication, document: OpenAPIObject): void {
-  SwaggerModule.setup('docs', app, document, { jsonDocumentUrl: 'openapi.json', raw: ['json'] })
+  SwaggerModule.setup('docs', app, document, { jsonDocumentUrl: 'openapi.json', raw: ['json'], ui: false })
 }
 
 /** A Zod schema as JSON Schema 2020-12, which is what OpenAPI 3.1 holds; schemas with an id become components. */

@@ -1,0 +1,30 @@
+import { QueryFailedError } from 'typeorm'
+import { AppError } from '#kernel/app-error.js'
+
+/** SQLSTATE classes and codes that mean "the database is not there just now": connection trouble, shutdown, a statement that took too long, too many clients. */
+const UNAVAILABLE_SQLSTATE = /^(08|57P0|57014|53300)/
+/** A text that PostgreSQL refuses: 22021 character not in repertoire, 22P05 untranslatable character. */
+const UNSTORABLE_SQLSTATES = new Set(['22021', '22P05'])
+const UNAVAILABLE_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH'])
+const UNAVAILABLE_MESSAGE =
+  /timeout exceeded when trying to connect|Connection terminated|is not queryable|Query read timeout/
+
+/** What the driver threw as what the app says: a database that is away is `unavailable`, a text that it refuses `validation_failed`. */
+export function toAppError(thrown: unknown): unknown {
+  // TypeORM's wrapper carries the statement's parameters, which must not reach a log.
+  const error: unknown = thrown instanceof QueryFailedError ? thrown.driverError : thrown
+  if (typeof error !== 'object' || error === null || error instanceof AppError) return error
+  const { code = '', message = '' } = error as { code?: string; message?: string }
+  if (UNSTORABLE_SQLSTATES.has(code)) {
+    const detail = 'A text has a character that cannot be stored, such as a null character.'
+    return new AppError('validation_failed', 'invalid', { detail, cause: error })
+  }
+  const unavailable =
+    UNAVAILABLE_CODES.has(code) || UNAVAILABLE_SQLSTATE.test(code) || UNAVAILABLE_MESSAGE.test(message)
+  if (!unavailable) return error
+  return new AppError('unavailable', 'unavailable', {
+    detail: 'The database is not available.',
+    retryAfterSeconds: 2,
+    cause: error,
+  })
+}

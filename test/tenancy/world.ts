@@ -1,0 +1,180 @@
+import { randomBytes } from 'node:crypto'
+import { newId } from '#kernel/ids.js'
+import type { Scope } from '#platform/database/scope.js'
+
+export type Row = Readonly<Record<string, unknown>>
+
+/** A user in a tenant, with one row in every table. */
+export interface World {
+  readonly tenantId: string
+  readonly userId: string
+  readonly email: string
+  /** Of everything in this world that is kept as a hash. */
+  readonly hash: Buffer
+  readonly projectId: string
+  readonly sessionId: string
+  readonly runId: string
+}
+
+export function newWorld(overrides: Partial<World> = {}): World {
+  return {
+    tenantId: newId(),
+    userId: newId(),
+    email: `${randomBytes(6).toString('hex')}@example.com`,
+    hash: randomBytes(32),
+    projectId: newId(),
+    sessionId: newId(),
+    runId: newId(),
+    ...overrides,
+  }
+}
+
+/** All that a request of this world's user can say of itself. */
+export function scopeOf({ tenantId, userId, email, hash }: World): Scope {
+  return { tenantId, userId, signInEmail: email, presentedHash: hash }
+}
+
+const NOW = new Date()
+const LATER = new Date(NOW.getTime() + 86_400_000)
+const EARLIER = new Date(NOW.getTime() - 7 * 86_400_000)
+
+/** A row of each table, as no sweep would take it; tables that others point at come first. */
+const FACTORIES: Readonly<Record<string, (world: World) => Row>> = {
+  tenants: ({ tenantId }) => ({ id: tenantId, name: 'A team', created_at: NOW }),
+  users: ({ userId, email }) => ({ id: userId, email, created_at: NOW, updated_at: NOW }),
+  credentials: ({ userId }) => ({ user_id: userId, password_hash: 'secret', changed_at: NOW }),
+  memberships: ({ tenantId, userId }) => ({ tenant_id: tenantId, user_id: userId, role: 'owner', created_at: NOW }),
+  sessions: ({ tenantId, userId, sessionId }) => ({
+    tenant_id: tenantId,
+    id: sessionId,
+    user_id: userId,
+    created_at: NOW,
+    expires_at: LATER,
+    ends_at: LATER,
+    last_used_at: NOW,
+  }),
+  refresh_tokens: ({ tenantId, sessionId, hash }) => ({
+    tenant_id: tenantId,
+    token_hash: hash,
+    session_id: sessionId,
+    created_at: NOW,
+    expires_at: LATER,
+  }),
+  api_keys: ({ tenantId, userId, hash }) => ({
+    tenant_id: tenantId,
+    id: newId(),
+    user_id: userId,
+    name: 'a key',
+    prefix: 'tn_a',
+    key_hash: hash,
+    scopes: [],
+    created_at: NOW,
+  }),
+  invitations: ({ tenantId, userId, email, hash }) => ({
+    tenant_id: tenantId,
+    id: newId(),
+    email,
+    role: 'member',
+    token_hash: hash,
+    invited_by: userId,
+    created_at: NOW,
+    expires_at: LATER,
+  }),
+  one_time_tokens: ({ userId, hash }) => ({
+    token_hash: hash,
+    user_id: userId,
+    kind: 'password_reset',
+    created_at: NOW,
+    expires_at: LATER,
+  }),
+  login_attempts: ({ hash }) => ({ email_hash: hash, failures: 1, last_failed_at: NOW }),
+  rate_limit_windows: ({ hash }) => ({ key_hash: hash, hits: 1, expires_at: LATER }),
+  csp_reports: ({ hash }) => ({
+    fingerprint: hash,
+    document_uri: 'https://example.com',
+    directive: 'script-src',
+    blocked_uri: 'inline',
+    hits: 1,
+    first_seen_at: NOW,
+    last_seen_at: NOW,
+  }),
+  idempotency_keys: ({ tenantId, hash }) => ({
+    tenant_id: tenantId,
+    key: hash.toString('hex'),
+    request_hash: hash,
+    created_at: NOW,
+    expires_at: LATER,
+  }),
+  audit_log: ({ tenantId, userId, hash }) => ({
+    tenant_id: tenantId,
+    sequence: 1,
+    id: newId(),
+    occurred_at: NOW,
+    actor_type: 'user',
+    actor_id: userId,
+    action: 'authn_login_success',
+    resource_type: 'session',
+    resource_id: 'x',
+    hash,
+  }),
+  audit_search: ({ tenantId }) => ({ tenant_id: tenantId, sequence: 1, search: 'secret' }),
+  audit_chain_heads: ({ tenantId, hash }) => ({ tenant_id: tenantId, sequence: 1, hash }),
+  projects: ({ tenantId, projectId }) => ({
+    tenant_id: tenantId,
+    id: projectId,
+    slug: projectId,
+    name: 'A project',
+    created_at: NOW,
+    updated_at: NOW,
+  }),
+  runs: ({ tenantId, runId, projectId, userId }) => ({
+    tenant_id: tenantId,
+    id: runId,
+    project_id: projectId,
+    agent: 'developer',
+    agent_version: 1,
+    status: 'completed',
+    task: 'secret',
+    model: 'offline/extractive',
+    input: {},
+    user_id: userId,
+    created_at: NOW,
+  }),
+  cost_tracking: ({ tenantId, runId, projectId, userId }) => ({
+    tenant_id: tenantId,
+    id: newId(),
+    run_id: runId,
+    project_id: projectId,
+    agent: 'developer',
+    model: 'offline/extractive',
+    user_id: userId,
+    input_tokens: 1,
+    cached_input_tokens: 0,
+    output_tokens: 1,
+    reasoning_tokens: 0,
+    created_at: NOW,
+  }),
+}
+
+/** What makes a row one that a sweep is there for. */
+const STALE: Readonly<Record<string, Row>> = {
+  runs: { status: 'pending' },
+  sessions: { expires_at: EARLIER },
+  one_time_tokens: { expires_at: EARLIER },
+  idempotency_keys: { expires_at: EARLIER },
+  login_attempts: { last_failed_at: EARLIER },
+}
+
+export const TABLES_WITH_FACTORY = Object.keys(FACTORIES)
+
+/** @throws Error for a table that nobody wrote a factory for */
+export function makeRow(table: string, world: World): Row {
+  const factory = FACTORIES[table]
+  if (!factory) throw new Error(`add a factory for ${table} to test/tenancy/world.ts`)
+  return factory(world)
+}
+
+/** The row, such as a sweep would take it; the row as it is where there is no sweep. */
+export function makeStaleRow(table: string, world: World): Row {
+  return { ...makeRow(table, world), ...STALE[table] }
+}
