@@ -91,13 +91,16 @@ CREATE POLICY invitations_tenant ON invitations TO :"app_role" USING (tenant_id 
 CREATE POLICY invitations_presented ON invitations FOR SELECT TO :"app_role" USING (token_hash = app_presented_hash());
 
 -- Password resets and e-mail verifications: found by who holds the link, made and spent as the user that it is for.
+-- `issued_in` is the tenant whose admin was handed the link, where no mail can be sent. It is worth nothing once the user
+-- belongs to another tenant: an admin must not come into a team of others through his member.
 CREATE TABLE one_time_tokens (
   token_hash bytea PRIMARY KEY,
   user_id    uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
   kind       text NOT NULL CONSTRAINT one_time_tokens_kind_check CHECK (kind IN ('password_reset', 'email_verification')),
   created_at timestamptz NOT NULL,
   expires_at timestamptz NOT NULL,
-  used_at    timestamptz
+  used_at    timestamptz,
+  issued_in  uuid REFERENCES tenants (id) ON DELETE CASCADE
 );
 CREATE INDEX idx_one_time_tokens_user ON one_time_tokens (user_id, kind);
 CREATE INDEX idx_one_time_tokens_expiry ON one_time_tokens (expires_at);

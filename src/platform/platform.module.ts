@@ -10,6 +10,7 @@ import { ResponseCacheModule } from './http/response-cache/response-cache.module
 import { RateLimitsModule } from './http/rate-limits/rate-limits.module.js'
 import { JobsModule } from './jobs/jobs.module.js'
 import { LoggingModule } from './logging/logging.module.js'
+import { MailModule } from './mail/mail.module.js'
 import { Sealer } from './secrets/sealer.js'
 import { httpMetricsProviders } from './telemetry/http-metrics.js'
 
@@ -40,6 +41,7 @@ export class PlatformModule {
         DatabaseModule.forRoot(databaseUrl),
         JobsModule,
         CacheModule,
+        MailModule,
         IdempotencyModule,
         ResponseCacheModule,
         RateLimitsModule,

@@ -126,6 +126,9 @@ describe('If-None-Match', () => {
   })
 })
 
+/** What tells one answer from the next, whatever was asked for. */
+const OF_ONE_ANSWER = /^(date|x-request-id|x-cache|(x-)?ratelimit.*)$/
+
 describe('HEAD', () => {
   it.each([
     ['as it is', {}],
@@ -135,7 +138,8 @@ describe('HEAD', () => {
     for (const url of [runUrl, '/v1/agents', '/openapi.json', '/docs/swagger-ui-bundle.js', '/health/liveness']) {
       const full = await get(url, headers)
       const head = await user.request({ method: 'HEAD', url, headers })
-      const lasting = ({ headers: all }: LightMyRequestResponse) => ({ ...all, date: '', 'x-request-id': '' })
+      const lasting = ({ headers: all }: LightMyRequestResponse) =>
+        Object.entries(all).filter(([name]) => !OF_ONE_ANSWER.test(name))
       expect([url, head.statusCode, head.body, lasting(head)]).toEqual([url, 200, '', lasting(full)])
     }
   })

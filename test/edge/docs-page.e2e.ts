@@ -69,7 +69,7 @@ describe('/docs in a browser', () => {
     await page.locator('.auth-container input').fill(user.accessToken)
     await page.locator('.auth-container .authorize[type=submit]').click()
     await page.locator('.auth-container .btn-done').click()
-    const operation = page.locator('.opblock', { has: page.locator('[data-path="/v1/auth/me"]') })
+    const operation = page.locator('.opblock-get', { has: page.locator('[data-path="/v1/auth/me"]') })
     await operation.locator('.opblock-summary-control').click()
     await operation.locator('.try-out__btn').click()
     await operation.locator('.execute').click()

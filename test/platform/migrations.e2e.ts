@@ -77,7 +77,6 @@ const TABLES_WITHOUT_ENTITY = [
   'idempotency_keys',
   'invitations',
   'login_attempts',
-  'one_time_tokens',
   'rate_limit_windows',
 ]
 

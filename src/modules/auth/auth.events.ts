@@ -69,6 +69,28 @@ export class PasswordChanged extends UserEvent {
   readonly audit = this.ofUser('authn_password_change', { actor: this.himself })
 }
 
+/** By a reset link, which is told apart from a change that took the old password. */
+export class PasswordWasReset extends UserEvent {
+  override readonly type = 'user.password_reset'
+  readonly audit = this.ofUser('authn_password_change', { actor: this.himself, after: { by: 'reset_link' } })
+}
+
+/** An admin had a reset link mailed to a member, or was handed it himself. */
+export class PasswordResetIssued extends UserEvent {
+  override readonly type = 'user.password_reset_issued'
+  readonly audit: AuditFacts
+
+  constructor(tenantId: string, userId: string, delivery: 'mail' | 'link') {
+    super(tenantId, userId)
+    this.audit = this.ofUser('authz_admin', { after: { passwordReset: delivery } })
+  }
+}
+
+export class EmailVerified extends UserEvent {
+  override readonly type = 'user.email_verified'
+  readonly audit = this.ofUser('user_updated', { actor: this.himself, after: { emailVerified: true } })
+}
+
 export class UserRenamed extends UserEvent {
   override readonly type = 'user.renamed'
   readonly audit: AuditFacts

@@ -9,6 +9,7 @@ import { AuthorizationGuard } from './access/authorization.guard.js'
 import { PrincipalCache } from './access/principal-cache.service.js'
 import { Principals } from './access/principals.service.js'
 import { StandingsRepository } from './access/standings.repository.js'
+import { AccountEvents } from './accounts/account-events.service.js'
 import { AccountController } from './accounts/account.controller.js'
 import { AccountService } from './accounts/account.service.js'
 import { AccountsRepository } from './accounts/accounts.repository.js'
@@ -17,9 +18,24 @@ import { PasswordHasher } from './passwords/password-hasher.js'
 import { PasswordPolicy } from './passwords/password-policy.service.js'
 import { PasswordRehash } from './passwords/password-rehash.service.js'
 import { PasswordSetter } from './passwords/password-setter.service.js'
+import { MemberPasswordResetController } from './recovery/member-password-reset.controller.js'
+import { MemberPasswordReset } from './recovery/member-password-reset.service.js'
+import { OneTimeTokensRepository } from './recovery/one-time-tokens.repository.js'
+import { OneTimeTokens } from './recovery/one-time-tokens.service.js'
+import { PasswordReset } from './recovery/password-reset.service.js'
+import { RecoveryMailJob } from './recovery/recovery-mail.job.js'
+import { RecoveryMails } from './recovery/recovery-mails.service.js'
+import { RecoveryController } from './recovery/recovery.controller.js'
+import { ResetConsequences } from './recovery/reset-consequences.service.js'
+import { EmailVerificationController } from './registration/email-verification.controller.js'
+import { EmailVerification } from './registration/email-verification.service.js'
+import { PendingRegistrationsJob } from './registration/pending-registrations.job.js'
+import { PendingRegistrations } from './registration/pending-registrations.service.js'
 import { RegistrationController } from './registration/registration.controller.js'
 import { Registration } from './registration/registration.service.js'
 import { AccessTokens } from './sessions/access-tokens.js'
+import { AuthSweep } from './sessions/auth-sweep.job.js'
+import { AuthSweepRepository } from './sessions/auth-sweep.repository.js'
 import { CsrfProtection } from './sessions/csrf-protection.service.js'
 import { FailedLoginJob } from './sessions/failed-login.job.js'
 import { JwtKeys } from './sessions/jwt-keys.service.js'
@@ -38,10 +54,22 @@ import { SignIn } from './sessions/sign-in.service.js'
 import { VerifiedTokens } from './sessions/verified-tokens.js'
 
 const access = [PrincipalCache, Principals, StandingsRepository, ...authCacheMetricsProviders]
-const accounts = [AccountService, AccountsRepository, Registration]
+const accounts = [AccountEvents, AccountService, AccountsRepository]
+const registration = [EmailVerification, PendingRegistrations, PendingRegistrationsJob, Registration]
+const recovery = [
+  MemberPasswordReset,
+  OneTimeTokens,
+  OneTimeTokensRepository,
+  PasswordReset,
+  RecoveryMailJob,
+  RecoveryMails,
+  ResetConsequences,
+]
 const passwords = [PasswordChange, PasswordHasher, PasswordPolicy, PasswordRehash, PasswordSetter]
 const sessions = [
   AccessTokens,
+  AuthSweep,
+  AuthSweepRepository,
   CsrfProtection,
   FailedLoginJob,
   JwtKeys,
@@ -66,7 +94,15 @@ const guards = [
 
 @Module({
   imports: [PassportModule.register({ session: false }), JwtModule.register({})],
-  controllers: [RegistrationController, SignInController, SessionsController, AccountController],
-  providers: [...access, ...accounts, ...passwords, ...sessions, ...guards],
+  controllers: [
+    RegistrationController,
+    EmailVerificationController,
+    SignInController,
+    SessionsController,
+    AccountController,
+    RecoveryController,
+    MemberPasswordResetController,
+  ],
+  providers: [...access, ...accounts, ...registration, ...recovery, ...passwords, ...sessions, ...guards],
 })
 export class AuthModule {}

@@ -30,6 +30,11 @@ export const registerSchema = z
   .meta({ id: 'Register' })
 export type RegisterCommand = z.infer<typeof registerSchema>
 
+export const verificationSentSchema = z
+  .strictObject({ status: z.literal('verification_sent') })
+  .meta({ id: 'VerificationSent' })
+export type VerificationSent = z.infer<typeof verificationSentSchema>
+
 export const loginSchema = z
   .strictObject({ email: emailSchema, password: passwordSchema, tenantId: z.uuid().optional() })
   .meta({ id: 'Login' })

@@ -34,14 +34,21 @@ export function scopeStatement(scope: Scope, limits: TransactionLimits): Stateme
                   set_config('app.sign_in_email', $3, true), set_config('app.purpose', $4, true),
                   set_config('app.presented_hash', $5, true), set_config('statement_timeout', $6, true),
                   set_config('idle_in_transaction_session_timeout', $7, true)`,
-    values: [
-      scope.tenantId ?? '',
-      scope.userId ?? '',
-      scope.signInEmail ?? '',
-      scope.purpose ?? '',
-      scope.presentedHash?.toString('hex') ?? '',
-      String(limits.statementTimeoutMs),
-      String(limits.idleTimeoutMs),
-    ],
+    values: [...valuesOf(scope), String(limits.statementTimeoutMs), String(limits.idleTimeoutMs)],
   }
+}
+
+/** What a transaction goes on with in another scope, within the limits that it has. */
+export function rescopeStatement(scope: Scope): Statement {
+  return {
+    name: 'rescope',
+    text: `SELECT set_config('app.current_tenant', $1, true), set_config('app.current_user', $2, true),
+                  set_config('app.sign_in_email', $3, true), set_config('app.purpose', $4, true),
+                  set_config('app.presented_hash', $5, true)`,
+    values: valuesOf(scope),
+  }
+}
+
+function valuesOf({ tenantId = '', userId = '', signInEmail = '', purpose = '', presentedHash }: Scope): string[] {
+  return [tenantId, userId, signInEmail, purpose, presentedHash?.toString('hex') ?? '']
 }

@@ -1,5 +1,6 @@
 import type { PoolClient, QueryResultRow } from 'pg'
 import type { DataSource, EntityManager } from 'typeorm'
+import { rescopeStatement, type Scope } from './scope.js'
 import { toConfig, type Statement } from './statement.js'
 
 /** An open transaction. The service that opened it hands it down as the last argument; nobody keeps it. */
@@ -51,6 +52,11 @@ export class Tx {
   /** For the pool, when COMMIT has succeeded. */
   committed(): void {
     for (const hook of this.commitHooks) hook()
+  }
+
+  /** Goes on in another scope: for one change whose record belongs to several tenants, and must be one commit. */
+  async rescope(scope: Scope): Promise<void> {
+    await this.client().query(toConfig(rescopeStatement(scope), this.canPrepare))
   }
 
   /** Runs one statement and gives its rows. */

@@ -49,12 +49,13 @@ export interface EndpointOptions {
   readonly problems?: readonly (400 | 401 | 402 | 403 | 404 | 409 | 422)[]
 }
 
-const PROBLEMS_OF_ALL = [500, 503]
+/** 400: a request can be malformed whatever it asks for. */
+const PROBLEMS_OF_ALL = [400, 500, 503]
 const PROBLEMS_OF_PROTECTED = [401, 403]
 const PROBLEMS_OF_IDEMPOTENT = [400, 409, 422]
 const RATE_LIMITED = 429
 const PROBLEM_WORDS: Record<number, string> = {
-  400: 'A field is invalid.',
+  400: 'A field is invalid, or the request malformed.',
   401: 'No valid token.',
   402: 'The budget does not allow it.',
   403: 'The permission is missing.',

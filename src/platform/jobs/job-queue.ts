@@ -6,7 +6,7 @@ import {
   type OnModuleInit,
 } from '@nestjs/common'
 import { PinoLogger } from 'nestjs-pino'
-import { PgBoss } from 'pg-boss'
+import { type Job, type JobResult, PgBoss } from 'pg-boss'
 import { DATABASE_APP_URL } from '../database/database.js'
 import type { Tx } from '../database/tx.js'
 import { JOBS_SCHEMA } from './jobs-schema.js'
@@ -25,12 +25,44 @@ const QUEUE_OPTIONS = {
   deleteAfterSeconds: DELETE_FINISHED_AFTER_SECONDS,
 }
 
-export interface Worker<Data extends object> {
+interface AnyWorker {
   readonly queue: string
   /** Most jobs taken at once. */
   readonly batchSize: number
+}
+
+/** Deals with a batch as a whole. */
+export interface Worker<Data extends object> extends AnyWorker {
   /** Resolves when every job of the batch is dealt with; a rejection retries the batch. */
   readonly handle: (batch: readonly Data[]) => Promise<void>
+}
+
+/** Deals with each job of a batch by itself, all at once: one that fails is tried again alone. */
+export interface EachWorker<Data extends object> extends AnyWorker {
+  readonly retry: RetryPolicy
+  /** A rejection retries the job. */
+  readonly handleEach: (data: Data, attempt: JobAttempt) => Promise<void>
+}
+
+/** Tried `limit` times more, after waits that double from `delaySeconds` and are jittered. */
+export interface RetryPolicy {
+  readonly limit: number
+  readonly delaySeconds: number
+  readonly maxDelaySeconds: number
+}
+
+/** One attempt at a job. */
+export interface JobAttempt {
+  /** Whether a rejection would be the end of the job. */
+  readonly isLast: boolean
+  /** Aborts when the job is not ours any more. */
+  readonly signal: AbortSignal
+}
+
+/** At most one job of a key in a slot of `seconds`. */
+export interface Throttle {
+  readonly key: string
+  readonly seconds: number
 }
 
 /**
@@ -40,7 +72,7 @@ export interface Worker<Data extends object> {
 @Injectable()
 export class JobQueue implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
   private readonly boss: PgBoss
-  private readonly workers: Worker<object>[] = []
+  private readonly workers: (Worker<object> | EachWorker<object>)[] = []
 
   constructor(
     @Inject(DATABASE_APP_URL) url: string,
@@ -66,8 +98,8 @@ export class JobQueue implements OnModuleInit, OnApplicationBootstrap, OnApplica
   }
 
   /** Registers a worker; before the app is up. */
-  register<Data extends object>(worker: Worker<Data>): void {
-    this.workers.push(worker as Worker<object>)
+  register<Data extends object>(worker: Worker<Data> | EachWorker<Data>): void {
+    this.workers.push(worker as Worker<object> | EachWorker<object>)
   }
 
   async onModuleInit(): Promise<void> {
@@ -80,8 +112,17 @@ export class JobQueue implements OnModuleInit, OnApplicationBootstrap, OnApplica
 
   /** Adds a wake-up inside the caller's transaction: it exists when that commits, and not before. */
   async send(queue: string, data: object, tx: Tx): Promise<void> {
+    await this.boss.send(queue, data, { db: inTransaction(tx) })
+  }
+
+  /** The same, unless there was a job of that key a moment ago: then it is dropped without a word. */
+  async sendThrottled(queue: string, data: object, { key, seconds }: Throttle, tx: Tx): Promise<void> {
     await this.boss.send(queue, data, {
-      db: { executeSql: async (text, values) => ({ rows: await tx.query({ text, values: values ?? [] }) }) },
+      db: inTransaction(tx),
+      singletonKey: key,
+      singletonSeconds: seconds,
+      // A finished job is what the next one is compared with.
+      deleteAfterSeconds: Math.max(seconds, DELETE_FINISHED_AFTER_SECONDS),
     })
   }
 
@@ -94,19 +135,49 @@ export class JobQueue implements OnModuleInit, OnApplicationBootstrap, OnApplica
     await this.boss.stop({ graceful: false, close: true })
   }
 
-  private async start({ queue, batchSize, handle }: Worker<object>): Promise<void> {
-    await this.boss.createQueue(queue, QUEUE_OPTIONS)
+  private async start(worker: Worker<object> | EachWorker<object>): Promise<void> {
+    const { queue, batchSize } = worker
+    const options = { ...QUEUE_OPTIONS, ...('retry' in worker && toQueueOptions(worker.retry)) }
+    await this.boss.createQueue(queue, options)
     // A queue that an earlier version made keeps that version's options otherwise.
-    await this.boss.updateQueue(queue, QUEUE_OPTIONS)
-    await this.boss.work<object>(
-      queue,
-      {
-        batchSize,
-        burstWhenBatchFull: batchSize > 1,
-        pollingIntervalSeconds: BACKSTOP_POLL_SECONDS,
-        notifyPollingIntervalSeconds: BACKSTOP_POLL_SECONDS,
-      },
-      (jobs) => handle(jobs.map((job) => job.data)),
+    await this.boss.updateQueue(queue, options)
+    const polling = {
+      batchSize,
+      burstWhenBatchFull: batchSize > 1,
+      pollingIntervalSeconds: BACKSTOP_POLL_SECONDS,
+      notifyPollingIntervalSeconds: BACKSTOP_POLL_SECONDS,
+    }
+    if ('handle' in worker) {
+      await this.boss.work(queue, polling, (jobs: Job[]) => worker.handle(jobs.map((job) => job.data)))
+      return
+    }
+    await this.boss.work(queue, { ...polling, perJobResults: true }, (jobs: Job[]) =>
+      Promise.all(jobs.map((job) => this.settle(job, worker))),
     )
+  }
+
+  /** What went wrong is for the log alone: the queue's tables would keep an error that quotes the job. */
+  private async settle({ id, data, retryCount, signal }: Job, worker: EachWorker<object>): Promise<JobResult> {
+    const isLast = retryCount >= worker.retry.limit
+    try {
+      await worker.handleEach(data, { isLast, signal })
+      return { id, status: 'completed' }
+    } catch (error) {
+      const { queue } = worker
+      const fields = { err: error, event: 'job_failed', queue, jobId: id, attempt: retryCount + 1, isLast }
+      if (isLast) this.logger.error(fields, 'job_failed')
+      else this.logger.warn(fields, 'job_failed')
+      return { id, status: 'failed' }
+    }
+  }
+}
+
+function toQueueOptions({ limit, delaySeconds, maxDelaySeconds }: RetryPolicy) {
+  return { retryLimit: limit, retryDelay: delaySeconds, retryBackoff: true, retryDelayMax: maxDelaySeconds }
+}
+
+function inTransaction(tx: Tx) {
+  return {
+    executeSql: async (text: string, values?: unknown[]) => ({ rows: await tx.query({ text, values: values ?? [] }) }),
   }
 }

@@ -85,6 +85,31 @@ export class AccountsRepository {
     return user && tenant && membership ? { user, tenant, membership } : null
   }
 
+  /** A member, suspended or not; null for who is none of this tenant. Scope: `tenantId`. */
+  async findMember(tenantId: string, userId: string, tx: Tx): Promise<Pick<Account, 'user' | 'membership'> | null> {
+    const [user, membership] = await Promise.all([
+      tx.entities.findOneBy(UserEntity, { id: userId }),
+      tx.entities.findOneBy(MembershipEntity, { tenantId, userId }),
+    ])
+    return user && membership ? { user, membership } : null
+  }
+
+  /** Scope: `userId`. */
+  findUser(userId: string, tx: Tx): Promise<UserEntity | null> {
+    return tx.entities.findOneBy(UserEntity, { id: userId })
+  }
+
+  /** Scope: `signInEmail`. */
+  findByEmail(email: string, tx: Tx): Promise<UserEntity | null> {
+    return tx.entities.findOneBy(UserEntity, { email })
+  }
+
+  /** He reads his address; the first time counts. Scope: `userId`. */
+  async markVerified(userId: string, now: Date, tx: Tx): Promise<void> {
+    const unverified = { id: userId, emailVerifiedAt: IsNull() }
+    await tx.entities.update(UserEntity, unverified, { emailVerifiedAt: now, updatedAt: now })
+  }
+
   /** Scope: `userId`. */
   async rename(userId: string, name: string | null, now: Date, tx: Tx): Promise<void> {
     await tx.entities.update(UserEntity, { id: userId }, { name, updatedAt: now })

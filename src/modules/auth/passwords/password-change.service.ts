@@ -3,6 +3,7 @@ import { AppError, invalidField } from '#kernel/app-error.js'
 import { Epochs } from '#platform/cache/epochs.js'
 import { Database } from '#platform/database/database.js'
 import type { Principal } from '#platform/http/principal.js'
+import { Mailer } from '#platform/mail/mailer.js'
 import { sessionEpoch } from '../access/epoch-names.js'
 import { AccountsRepository } from '../accounts/accounts.repository.js'
 import type { ChangePasswordCommand } from '../auth.schemas.js'
@@ -17,6 +18,7 @@ export class PasswordChange {
     private readonly accounts: AccountsRepository,
     private readonly hasher: PasswordHasher,
     private readonly setter: PasswordSetter,
+    private readonly mailer: Mailer,
     private readonly epochs: Epochs,
   ) {}
 
@@ -37,7 +39,11 @@ export class PasswordChange {
     const words = [user.email, user.name ?? undefined, tenant.name]
     const passwordHash = await this.setter.prepare(newPassword, words, '/newPassword')
     const password = { tenantIds: [tenantId], userId, passwordHash, expected, exceptSessionId: sessionId }
-    const ended = await this.database.transaction(scope, (tx) => this.setter.store(password, tx))
+    const ended = await this.database.transaction(scope, async (tx) => {
+      const endedIds = await this.setter.store(password, tx)
+      if (endedIds !== null) await this.mailer.enqueue({ to: user.email, template: 'password_changed' }, tx)
+      return endedIds
+    })
     if (ended === null) throw wrongPassword()
     await this.epochs.advance(ended.map(sessionEpoch))
   }

@@ -1,8 +1,15 @@
-import { Body, Controller, Post, Req } from '@nestjs/common'
+import { Body, Controller, Post, Req, Res } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Endpoint } from '#platform/http/endpoint.js'
-import { type RegisterCommand, registerSchema, type TokenPair, tokenPairSchema } from '../auth.schemas.js'
+import {
+  type RegisterCommand,
+  registerSchema,
+  type TokenPair,
+  tokenPairSchema,
+  type VerificationSent,
+  verificationSentSchema,
+} from '../auth.schemas.js'
 import { clientInfoOf } from '#platform/http/client-info.js'
 import { SessionAnswers } from '../sessions/session-answers.service.js'
 import { Registration } from './registration.service.js'
@@ -20,13 +27,24 @@ export class RegistrationController {
     summary: 'Register a user with a tenant of his own',
     access: 'public',
     rateLimit: 'register',
-    answers: [{ status: 201, description: 'Registered and signed in.', schema: tokenPairSchema }],
+    answers: [
+      { status: 201, description: 'Registered and signed in.', schema: tokenPairSchema },
+      {
+        status: 202,
+        description: 'Where addresses must be proved: a mail is on its way, whether or not the address is known.',
+        schema: verificationSentSchema,
+      },
+    ],
     problems: [400, 403, 409],
   })
   async register(
     @Body({ schema: registerSchema }) command: RegisterCommand,
     @Req() request: FastifyRequest,
-  ): Promise<TokenPair> {
-    return this.answers.toTokenPair(await this.registration.register(command, clientInfoOf(request)))
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<TokenPair | VerificationSent> {
+    const signedIn = await this.registration.register(command, clientInfoOf(request))
+    if (signedIn) return this.answers.toTokenPair(signedIn)
+    void reply.status(202)
+    return { status: 'verification_sent' }
   }
 }

@@ -7,6 +7,7 @@ import { type Account, AccountsRepository, type SignInFacts } from '../accounts/
 import type { MembershipEntity } from '../accounts/membership.entity.js'
 import { UserLoggedIn } from '../auth.events.js'
 import type { LoginCommand } from '../auth.schemas.js'
+import { EmailVerification } from '../registration/email-verification.service.js'
 import { PasswordRehash } from '../passwords/password-rehash.service.js'
 import type { ClientInfo } from '#platform/http/client-info.js'
 import { emailHashOf, LoginLockout } from './login-lockout.service.js'
@@ -26,6 +27,7 @@ export class SignIn {
     private readonly accounts: AccountsRepository,
     private readonly passwords: PasswordRehash,
     private readonly lockout: LoginLockout,
+    private readonly verification: EmailVerification,
     private readonly issuer: SessionIssuer,
     private readonly events: EventBus,
   ) {}
@@ -33,7 +35,7 @@ export class SignIn {
   /**
    * @throws AppError `unauthenticated`, in the same words and the same time for an unknown address and a wrong password;
    * `rate_limited` while the account waits; `unavailable` when too many sign in at once; `forbidden` for a member who is
-   * suspended or has not proved his address
+   * suspended; `email_unverified` for one who has yet to prove his address
    */
   async login(command: LoginCommand, client: ClientInfo): Promise<SignedIn> {
     const { email, password, tenantId } = command
@@ -49,6 +51,7 @@ export class SignIn {
       throw wrongCredentials()
     }
     const { userId } = facts
+    await this.verification.demand(email, facts.emailVerifiedAt)
     const membership = await this.database.transaction({ userId }, (tx) =>
       this.accounts.findMembership(userId, tenantId, tx),
     )

@@ -21,7 +21,8 @@ export function limitHandlers(fastify: FastifyInstance, limitMs: number): void {
   fastify.decorateReply('deadline', null)
   fastify.addHook('preHandler', (request, reply, done) => {
     const waitMs = request.routeOptions.config.waits ? preferredWaitMs(request) : 0
-    reply.deadline = setTimeout(cutOff, limitMs + waitMs, reply)
+    // A handler that passes the request on to the one for 404 comes by here twice.
+    reply.deadline ??= setTimeout(cutOff, limitMs + waitMs, reply)
     done()
   })
   // A client that hung up gets no answer.

@@ -1,0 +1,25 @@
+import { Injectable } from '@nestjs/common'
+import type { Tx } from '#platform/database/tx.js'
+import type { DomainEvent } from '#platform/events/domain-event.js'
+import { EventBus } from '#platform/events/event-bus.js'
+import { AccountsRepository } from './accounts.repository.js'
+
+/** Tells every team of a user what happened to his account, in the transaction of the change itself. */
+@Injectable()
+export class AccountEvents {
+  constructor(
+    private readonly accounts: AccountsRepository,
+    private readonly events: EventBus,
+  ) {}
+
+  /** Last in its transaction, whose scope is another one afterwards. Scope: `userId`. */
+  async emitInEachTenant(userId: string, make: (tenantId: string) => DomainEvent, tx: Tx): Promise<void> {
+    const memberships = await this.accounts.listMemberships(userId, tx)
+    // In one order for everybody: each tenant's audit chain is locked until the commit.
+    const tenantIds = memberships.map(({ tenantId }) => tenantId).sort()
+    for (const tenantId of tenantIds) {
+      await tx.rescope({ tenantId, userId })
+      await this.events.emit(make(tenantId), tx)
+    }
+  }
+}

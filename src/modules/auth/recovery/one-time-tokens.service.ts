@@ -1,0 +1,84 @@
+import { Injectable } from '@nestjs/common'
+import { Clock } from '#kernel/clock.js'
+import { AppConfig } from '#platform/config/app-config.js'
+import { Database } from '#platform/database/database.js'
+import type { Tx } from '#platform/database/tx.js'
+import type { OneTimeTokenEntity, OneTimeTokenKind } from './one-time-token.entity.js'
+import { mintOneTimeToken, type OneTimeToken, parseOneTimeToken } from './one-time-token.js'
+import { OneTimeTokensRepository } from './one-time-tokens.repository.js'
+
+const MS_PER_SECOND = 1000
+const VERIFICATION_TTL_SECONDS = 86_400
+/**
+ * Mails that anybody may have sent to an address, in an hour: more would be a way to bother people. Tokens that have
+ * expired are not counted, so that the last one that was sent always works while no other is.
+ */
+const MAX_MAILED_PER_WINDOW = 3
+const WINDOW_SECONDS = 3600
+
+export interface IssuedToken extends OneTimeToken {
+  readonly userId: string
+  readonly expiresAt: Date
+}
+
+/** Links that work once: made, found again, spent. */
+@Injectable()
+export class OneTimeTokens {
+  constructor(
+    private readonly config: AppConfig,
+    private readonly database: Database,
+    private readonly tokens: OneTimeTokensRepository,
+    private readonly clock: Clock,
+  ) {}
+
+  /** A token for a mail; it replaces the one before. Null when the user got enough of them. Scope: `userId`. */
+  async issueForMail(kind: OneTimeTokenKind, userId: string, tx: Tx): Promise<IssuedToken | null> {
+    await this.tokens.lockUser(userId, tx)
+    const now = this.clock.now()
+    const since = new Date(now.getTime() - WINDOW_SECONDS * MS_PER_SECOND)
+    const sent = await this.tokens.countSince({ userId, kind, since, now }, tx)
+    return sent < MAX_MAILED_PER_WINDOW ? this.issue({ kind, userId, issuedIn: null }, tx) : null
+  }
+
+  /** A reset token for the hands of an admin of `issuedIn`; it replaces the one before. Scope: `userId`. */
+  async issueForAdmin({ userId, issuedIn }: { userId: string; issuedIn: string }, tx: Tx): Promise<IssuedToken> {
+    await this.tokens.lockUser(userId, tx)
+    return this.issue({ kind: 'password_reset', userId, issuedIn }, tx)
+  }
+
+  /** Takes back a token that could not be sent. */
+  async withdraw({ hash, userId }: IssuedToken): Promise<void> {
+    await this.database.workers.transaction({ userId }, (tx) => this.tokens.delete({ tokenHash: hash, userId }, tx))
+  }
+
+  /** The token behind a text, while it works; null for every way in which it does not. */
+  async find(kind: OneTimeTokenKind, text: string): Promise<OneTimeTokenEntity | null> {
+    const token = parseOneTimeToken(kind, text)
+    if (!token) return null
+    return this.database.transaction({ presentedHash: token.hash }, (tx) =>
+      this.tokens.find(token.hash, kind, this.clock.now(), tx),
+    )
+  }
+
+  /** Spends it, and deletes the user's others. False when somebody else has just spent it. Scope: `userId`. */
+  async spend(token: OneTimeTokenEntity, tx: Tx): Promise<boolean> {
+    await this.tokens.lockUser(token.userId, tx)
+    if (!(await this.tokens.spend(token, this.clock.now(), tx))) return false
+    await this.tokens.deleteOthers(token, tx)
+    return true
+  }
+
+  private async issue(
+    { kind, userId, issuedIn }: Pick<OneTimeTokenEntity, 'kind' | 'userId' | 'issuedIn'>,
+    tx: Tx,
+  ): Promise<IssuedToken> {
+    const now = this.clock.now()
+    const { PASSWORD_RESET_TTL_SECONDS } = this.config.settings
+    const lifeSeconds = kind === 'password_reset' ? PASSWORD_RESET_TTL_SECONDS : VERIFICATION_TTL_SECONDS
+    const expiresAt = new Date(now.getTime() + lifeSeconds * MS_PER_SECOND)
+    const { text, hash } = mintOneTimeToken(kind)
+    await this.tokens.retire({ userId, kind, now }, tx)
+    await this.tokens.create({ tokenHash: hash, userId, kind, createdAt: now, expiresAt, usedAt: null, issuedIn }, tx)
+    return { text, hash, userId, expiresAt }
+  }
+}

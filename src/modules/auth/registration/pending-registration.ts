@@ -1,0 +1,14 @@
+import type { NewOwner } from './new-owner.js'
+
+/** The queue of registrations whose address is still to be looked up. */
+export const REGISTRATIONS_QUEUE = 'auth.registrations'
+/** A registration that waits. Sealed, for it has the hash of a password. */
+export interface PendingRegistration extends NewOwner {
+  readonly passwordHash: string
+}
+
+export interface RegistrationJobData {
+  readonly sealed: string
+  readonly requestId: string
+  readonly address?: string
+}

@@ -1,0 +1,203 @@
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { AuditedEvent } from '#platform/events/audited-event.js'
+import { EventBus } from '#platform/events/event-bus.js'
+import { Mailbox } from '../support/mailbox.js'
+import { expectProblem } from '../support/problem.js'
+import { statementsOf } from '../support/statements.js'
+import { TestApp } from '../support/test-app.js'
+import { PASSWORD } from '../support/test-user.js'
+
+const MAX_MAILS = 3
+
+let mailbox: Mailbox
+let app: TestApp
+let email: string
+const events: { action: string; tenantId: string }[] = []
+
+beforeAll(async () => {
+  mailbox = await Mailbox.start()
+  app = await TestApp.start({ env: { SMTP_URL: mailbox.url, EMAIL_VERIFICATION: 'true' } })
+  app.nest.get(EventBus).subscribe(AuditedEvent, async ({ tenantId, audit }) => {
+    events.push({ action: audit.action, tenantId })
+  })
+})
+beforeEach(() => {
+  email = `user-${randomBytes(6).toString('hex')}@example.com`
+})
+afterAll(async () => {
+  await app[Symbol.asyncDispose]()
+  await mailbox[Symbol.asyncDispose]()
+})
+
+const post = (path: string, payload: object) => app.inject({ method: 'POST', url: `/v1/auth/${path}`, payload })
+const register = (address = email, password = PASSWORD) =>
+  post('register', { email: address, password, name: 'Ann', tenantName: 'Team' })
+const login = (password = PASSWORD) => post('login', { email, password })
+const verify = (token: string) => post('email/verify', { token })
+const resend = (address = email) => post('email/verification', { email: address })
+const settled = () =>
+  mailbox.until(async () => {
+    const rows = await app.sql(`SELECT 1 FROM pgboss.job WHERE name LIKE 'auth.%' AND state <= 'active'`)
+    return rows.length === 0
+  }, 'no job waits')
+
+function expectTokenRefused(response: Awaited<ReturnType<typeof verify>>) {
+  const { requestId: _, ...problem } = expectProblem(response, {
+    status: 400,
+    code: 'validation_failed',
+    pointers: ['/token'],
+  })
+  return problem
+}
+
+describe('registering where addresses must be proved', () => {
+  it('gives nothing away but a mail, whose link lets one in', async () => {
+    const response = await register()
+    expect([response.statusCode, response.json()]).toEqual([202, { status: 'verification_sent' }])
+    const mail = await mailbox.receive(email)
+    expect(mail.subject).toBe('Confirm your e-mail address')
+    expect(mail.text).toMatch(/\/verify-email#token=tnv_/)
+    expectProblem(await login(), { status: 403, code: 'email_unverified' })
+    events.length = 0
+    expect((await verify(mail.token)).statusCode).toBe(204)
+    const signedIn = await login()
+    expect(signedIn.json()).toMatchObject({ user: { email, name: 'Ann' }, tenant: { name: 'Team' }, role: 'owner' })
+    expect(events).toContainEqual({ action: 'user_updated', tenantId: signedIn.json().tenant.id })
+  })
+
+  it('is answered alike for a known address, by the same statements; who has it hears of it, once an hour', async () => {
+    const answers: object[] = []
+    const ask = async () => {
+      const { statusCode, headers, body } = await register()
+      // Counted down with each request, whatever it asks.
+      const { 'x-request-id': _, date: __, ratelimit: ___, 'x-ratelimit-remaining': ____, ...rest } = headers
+      answers.push({ statusCode, rest, body })
+    }
+    const unknown = await statementsOf(ask)
+    await mailbox.receive(email)
+    await settled()
+    const known = await statementsOf(ask)
+    expect(known).toEqual(unknown)
+    expect(unknown.filter((statement) => /insert/i.test(statement))).toHaveLength(1)
+    expect(answers[1]).toEqual(answers[0])
+    const note = await mailbox.receive(email, 2)
+    expect([note.subject, note.token]).toEqual(['You have an account already', ''])
+    await register(email, 'Somebody-Else-42')
+    await settled()
+    expect(mailbox.to(email)).toHaveLength(2)
+    expect((await login('Somebody-Else-42')).statusCode).toBe(401)
+    expect(await app.sql('SELECT 1 FROM users WHERE email = $1', [email])).toHaveLength(1)
+  })
+
+  it('refuses a weak password for known and unknown addresses alike', async () => {
+    await register()
+    await mailbox.receive(email)
+    for (const address of [email, `other-${email}`]) {
+      const response = await register(address, 'weak')
+      expectProblem(response, { status: 400, code: 'validation_failed', pointers: ['/password'] })
+    }
+  })
+
+  it('twenty times at once makes one account', async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => register()))
+    expect(new Set(answers.map(({ statusCode, body }) => `${statusCode} ${body}`)).size).toBe(1)
+    await settled()
+    expect(await app.sql('SELECT 1 FROM users WHERE email = $1', [email])).toHaveLength(1)
+    const subjects = mailbox.to(email).map(({ subject }) => subject)
+    expect(subjects.filter((subject) => subject === 'Confirm your e-mail address')).toHaveLength(1)
+    expect(subjects.filter((subject) => subject === 'You have an account already')).toHaveLength(1)
+  })
+
+  it('leaves neither the address nor the hash of the password in the job that waits', async () => {
+    await register()
+    const rows = await app.sql(`SELECT data::text AS data FROM pgboss.job WHERE name = 'auth.registrations'`)
+    expect(rows.length).toBeGreaterThan(0)
+    expect(JSON.stringify(rows)).not.toMatch(/argon2|@example\.com/)
+  })
+})
+
+describe('signing in with an address that is not proved', () => {
+  beforeEach(async () => {
+    await register()
+    await mailbox.receive(email)
+    await settled()
+  })
+
+  it('is told only to who knows the password, and sends the link again, but not each time', async () => {
+    expectProblem(await login('Wrong-Horse-42!'), { status: 401, code: 'unauthenticated' })
+    await settled()
+    expect(mailbox.to(email)).toHaveLength(1)
+    for (let attempt = 0; attempt < 3; attempt++)
+      expectProblem(await login(), { status: 403, code: 'email_unverified' })
+    const again = await mailbox.receive(email, 2)
+    await settled()
+    // A slot of five minutes may end between two sign-ins, and never between three.
+    expect(mailbox.to(email).length).toBeLessThanOrEqual(3)
+    expect((await verify(again.token)).statusCode).toBe(204)
+    expect((await login()).statusCode).toBe(200)
+  })
+
+  it('is possible after a reset, which proves the address, too', async () => {
+    await post('password/forgot', { email })
+    const { token } = await mailbox.receive(email, 2)
+    expect((await post('password/reset', { token, password: 'Another-Horse-43' })).statusCode).toBe(204)
+    expect((await login('Another-Horse-43')).statusCode).toBe(200)
+  })
+})
+
+describe('the link that proves an address', () => {
+  it('works once; a newer one replaces it, and all that fail get the same words', async () => {
+    await register()
+    const { token: replaced } = await mailbox.receive(email)
+    expect([(await resend()).statusCode, (await resend('nobody@example.com')).statusCode]).toEqual([202, 202])
+    const { token } = await mailbox.receive(email, 2)
+    const problems = [expectTokenRefused(await verify(replaced))]
+    expect((await verify(token)).statusCode).toBe(204)
+    for (const text of [token, 'garbage', token.replace('tnv_', 'tnp_'), `tnv_${'A'.repeat(43)}`])
+      problems.push(expectTokenRefused(await verify(text)))
+    expect(new Set(problems.map((problem) => JSON.stringify(problem))).size).toBe(1)
+  })
+
+  it('is spent by one of two who use it at once', async () => {
+    await register()
+    const { token } = await mailbox.receive(email)
+    const answers = await Promise.all([verify(token), verify(token)])
+    expect(answers.map(({ statusCode }) => statusCode).toSorted((a, b) => a - b)).toEqual([204, 400])
+  })
+
+  it('does not reset a password', async () => {
+    await register()
+    const { token } = await mailbox.receive(email)
+    expectTokenRefused(await post('password/reset', { token, password: 'Another-Horse-43' }))
+    expect((await verify(token)).statusCode).toBe(204)
+  })
+
+  it('is sent again on demand, a few times an hour, and never once the address is proved', async () => {
+    await register()
+    await mailbox.receive(email)
+    for (let count = 0; count < MAX_MAILS + 1; count++) expect((await resend()).json()).toEqual({ status: 'accepted' })
+    await settled()
+    expect(mailbox.to(email)).toHaveLength(MAX_MAILS)
+    const { token } = await mailbox.receive(email, MAX_MAILS)
+    expect((await verify(token)).statusCode).toBe(204)
+    await app.sql('DELETE FROM one_time_tokens')
+    await resend()
+    await settled()
+    expect(mailbox.to(email)).toHaveLength(MAX_MAILS)
+  })
+})
+
+describe('the setting', () => {
+  it('needs a mail server', async () => {
+    await expect(TestApp.start({ env: { EMAIL_VERIFICATION: 'true' } })).rejects.toThrow('SMTP_URL: required')
+  })
+
+  it('does not open a registration that is closed', async () => {
+    const env = { SMTP_URL: mailbox.url, EMAIL_VERIFICATION: 'true', REGISTRATION: 'invite' }
+    await using closed = await TestApp.start({ env })
+    const payload = { email, password: PASSWORD }
+    const response = await closed.inject({ method: 'POST', url: '/v1/auth/register', payload })
+    expectProblem(response, { status: 403, code: 'forbidden' })
+  })
+})
