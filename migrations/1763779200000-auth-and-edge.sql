@@ -202,7 +202,6 @@ CREATE TABLE audit_log (
   address       text,
   request_id    text,
   hash          bytea NOT NULL,
-  search        tsvector NOT NULL,
   PRIMARY KEY (tenant_id, sequence)
 );
 CREATE UNIQUE INDEX idx_audit_log_tenant_id ON audit_log (tenant_id, id);
@@ -210,16 +209,35 @@ CREATE INDEX idx_audit_log_tenant_actor ON audit_log (tenant_id, actor_id, seque
 CREATE INDEX idx_audit_log_tenant_action ON audit_log (tenant_id, action, sequence DESC);
 CREATE INDEX idx_audit_log_tenant_resource ON audit_log (tenant_id, resource_type, resource_id, sequence DESC);
 CREATE INDEX idx_audit_log_tenant_date ON audit_log (tenant_id, occurred_at);
-CREATE INDEX idx_audit_log_fts ON audit_log USING gin (search);
 ALTER TABLE audit_log ENABLE ROW LEVEL SECURITY;
 ALTER TABLE audit_log FORCE ROW LEVEL SECURITY;
 CREATE POLICY audit_log_tenant ON audit_log TO :"app_role" USING (tenant_id = app_tenant()) WITH CHECK (tenant_id = app_tenant());
 
 CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  RAISE EXCEPTION 'audit_log is append-only' USING ERRCODE = 'insufficient_privilege';
+  RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
 END $$;
 CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
+
+-- What entries are found by. Under row-level security a condition reaches an index only where its operator is leakproof,
+-- which `@@` is not, or where it stands in a policy itself. So a policy holds it, restrictive: it opens nothing, the tenant's
+-- own policy still has to agree; and it is on a table of its own, since it hides all that `app.audit_query` does not match.
+CREATE FUNCTION app_audit_query() RETURNS tsquery LANGUAGE sql STABLE PARALLEL SAFE
+  RETURN websearch_to_tsquery('simple', nullif(current_setting('app.audit_query', true), ''));
+
+CREATE TABLE audit_search (
+  tenant_id uuid NOT NULL REFERENCES tenants (id),
+  sequence  bigint NOT NULL,
+  search    tsvector NOT NULL,
+  PRIMARY KEY (tenant_id, sequence)
+);
+CREATE INDEX idx_audit_log_fts ON audit_search USING gin (search);
+ALTER TABLE audit_search ENABLE ROW LEVEL SECURITY;
+ALTER TABLE audit_search FORCE ROW LEVEL SECURITY;
+CREATE POLICY audit_search_tenant ON audit_search TO :"app_role" USING (tenant_id = app_tenant()) WITH CHECK (tenant_id = app_tenant());
+CREATE POLICY audit_search_match ON audit_search AS RESTRICTIVE FOR SELECT TO :"app_role" USING (search @@ app_audit_query());
+CREATE TRIGGER audit_search_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_search
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
 
 -- The end of each tenant's chain. Its row is locked by who adds, so that sequence and hash have no gap and no fork.
@@ -261,14 +279,14 @@ GRANT SELECT, INSERT, UPDATE ON credentials, one_time_tokens, invitations, login
   idempotency_keys, csp_reports, api_keys, audit_chain_heads TO :"app_role";
 GRANT DELETE ON sessions, one_time_tokens, invitations, login_attempts, rate_limit_windows, idempotency_keys, csp_reports,
   api_keys, memberships TO :"app_role";
-GRANT SELECT, INSERT ON audit_log TO :"app_role";
+GRANT SELECT, INSERT ON audit_log, audit_search TO :"app_role";
 GRANT UPDATE (name, email_verified_at, updated_at) ON users TO :"app_role";
 GRANT UPDATE (role, disabled_at) ON memberships TO :"app_role";
 GRANT UPDATE (name) ON tenants TO :"app_role";
 
 -- down
-DROP TABLE audit_chain_heads, audit_log;
-DROP FUNCTION refuse_audit_change();
+DROP TABLE audit_chain_heads, audit_search, audit_log;
+DROP FUNCTION app_audit_query(), refuse_audit_change();
 DROP TABLE csp_reports, idempotency_keys, rate_limit_windows, login_attempts, one_time_tokens, invitations, api_keys;
 DROP INDEX idx_cost_tracking_tenant_api_key;
 ALTER TABLE cost_tracking DROP COLUMN api_key_id;

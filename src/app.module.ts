@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common'
 import { AdminModule } from '#modules/admin'
 import { AgentsModule } from '#modules/agents'
+import { AuditModule } from '#modules/audit'
 import { AuthModule } from '#modules/auth'
 import { CspReportsModule } from '#modules/csp-reports'
 import { HealthModule } from '#modules/health'
@@ -19,6 +20,7 @@ export class AppModule {
         AdminModule,
         AgentsModule,
         RunsModule,
+        AuditModule,
         HealthModule,
         MetricsModule,
         CspReportsModule,

@@ -72,6 +72,9 @@ describe('the OpenAPI document', () => {
     ['/v1/runs/count', ['project', 'agent', 'status', 'from', 'to', 'parentRunId']],
     ['/v1/agents', ['limit', 'cursor']],
     ['/v1/api-keys', ['limit', 'cursor']],
+    ['/v1/audit-log', ['q', 'actor', 'action', 'resource', 'from', 'to', 'limit', 'cursor']],
+    ['/v1/audit-log/verify', []],
+    ['/v1/audit-log/export.csv', ['q', 'actor', 'action', 'resource', 'from', 'to']],
   ])('declares the query of %s, none of it required', (path, names) => {
     const inQuery = (document.paths[path]?.['get']?.parameters ?? []).filter((parameter) => parameter.in === 'query')
     expect(inQuery.map(({ name }) => name).sort()).toEqual([...names].sort())

@@ -72,7 +72,7 @@ const TABLES_WITHOUT_ENTITY = [
   'schema_migrations',
   'audit_chain_heads',
   'audit_log',
-  'csp_reports',
+  'audit_search',
   'idempotency_keys',
   'login_attempts',
   'rate_limit_windows',

@@ -91,6 +91,41 @@ describe('a transaction', () => {
     expect(await connectionId()).toBe(before)
   })
 
+  it('does last what was asked to be last, in order, and still within it', async () => {
+    const seen: string[] = []
+    await pool.transaction({ tenantId: mine.tenantId }, async (tx) => {
+      tx.afterCommit(() => seen.push('committed'))
+      tx.beforeCommit(async () => {
+        await addProject(tx, 'last')
+        seen.push('first of the last')
+      })
+      tx.beforeCommit(async () => void seen.push('second of the last'))
+      await addProject(tx, 'early')
+      seen.push('work')
+    })
+    expect(seen).toEqual(['work', 'first of the last', 'second of the last', 'committed'])
+    expect([await countProjects('early'), await countProjects('last')]).toEqual([1, 1])
+  })
+
+  it('keeps nothing when what was to be last fails, and does not do it when the work has failed', async () => {
+    const seen: string[] = []
+    const failingLast = pool.transaction({ tenantId: mine.tenantId }, async (tx) => {
+      tx.afterCommit(() => seen.push('committed'))
+      tx.beforeCommit(async () => {
+        throw new Error('in the last minute')
+      })
+      await addProject(tx, 'not-kept')
+    })
+    await expect(failingLast).rejects.toThrow('in the last minute')
+    const failingWork = pool.transaction({ tenantId: mine.tenantId }, async (tx) => {
+      tx.beforeCommit(async () => void seen.push('last'))
+      throw new Error('changed my mind')
+    })
+    await expect(failingWork).rejects.toThrow('changed my mind')
+    expect(seen).toEqual([])
+    expect(await countProjects('not-kept')).toBe(0)
+  })
+
   it('fails as a whole when one statement failed and nobody minded', async () => {
     const hooked: string[] = []
     const swallowing = pool.transaction({ tenantId: mine.tenantId }, async (tx) => {

@@ -28,8 +28,10 @@ let policies: Policy[]
 beforeAll(async () => {
   database = await MigratedDatabase.create()
   probes = await Probes.prepare(database)
+  // A restrictive one only takes away: there is `audit_search_match`, without which the tests of the search fail.
   policies = await database.rows<Policy>(
-    `SELECT policyname AS name, tablename AS table, cmd AS command FROM pg_policies WHERE schemaname = 'public' ORDER BY 1`,
+    `SELECT policyname AS name, tablename AS table, cmd AS command FROM pg_policies
+      WHERE schemaname = 'public' AND permissive = 'PERMISSIVE' ORDER BY 1`,
   )
 })
 afterAll(async () => {

@@ -178,7 +178,7 @@ export class Probes {
     const row = makeRow(table, this.mine)
     const keyed = await this.database.rows<{ name: string }>(
       `SELECT a.attname AS name FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
-        WHERE i.indrelid = $1::regclass`,
+        WHERE i.indrelid = $1::regclass AND i.indisunique`,
       [table],
     )
     const column = Object.keys(row).find((name) => keyed.every((key) => key.name !== name))

@@ -116,8 +116,8 @@ const FACTORIES: Readonly<Record<string, (world: World) => Row>> = {
     resource_type: 'session',
     resource_id: 'x',
     hash,
-    search: 'secret',
   }),
+  audit_search: ({ tenantId }) => ({ tenant_id: tenantId, sequence: 1, search: 'secret' }),
   audit_chain_heads: ({ tenantId, hash }) => ({ tenant_id: tenantId, sequence: 1, hash }),
   projects: ({ tenantId, projectId }) => ({
     tenant_id: tenantId,

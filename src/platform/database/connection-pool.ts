@@ -73,6 +73,7 @@ export class ConnectionPool {
       // Both on the wire at once; neither result is needed before the work begins.
       const opened = Promise.all([client.query('BEGIN'), client.query(this.scopeConfig(scope))])
       ;[result] = await Promise.all([work(tx), opened])
+      await tx.runLastWork()
       tx.close()
       const { command } = await client.query('COMMIT')
       // PostgreSQL answers COMMIT of a failed transaction with ROLLBACK: somebody caught an error that he should not have.

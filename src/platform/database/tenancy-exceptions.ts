@@ -4,7 +4,7 @@
  */
 export const INDEX_EXCEPTIONS: Readonly<Record<string, string>> = {
   api_keys_hash_key: 'a key is presented before we know whose it is',
-  idx_audit_log_fts: 'GIN has no order to begin with; the policy filters what it finds',
+  idx_audit_log_fts: 'GIN has no order to begin with; the policies filter what it finds',
   idx_idempotency_keys_expiry: 'the sweep looks over all tenants',
   idx_memberships_user: 'a user has his tenants listed before he has chosen one',
   idx_runs_created_status: 'the sweep looks over all tenants',

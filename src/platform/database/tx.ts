@@ -7,6 +7,7 @@ import { toConfig, type Statement } from './statement.js'
 export class Tx {
   private manager: EntityManager | undefined
   private readonly commitHooks: (() => void)[] = []
+  private readonly lastWork: (() => Promise<void>)[] = []
   private isOver = false
 
   constructor(
@@ -23,6 +24,19 @@ export class Tx {
       this.manager = this.dataSource.createEntityManager(runner)
     }
     return this.manager
+  }
+
+  /**
+   * Runs `work` last thing before COMMIT, in the order of the calls; what it throws rolls the transaction back. For a write
+   * that takes a lock which others soon wait for.
+   */
+  beforeCommit(work: () => Promise<void>): void {
+    this.lastWork.push(work)
+  }
+
+  /** For the pool, once the work of the transaction is done. */
+  async runLastWork(): Promise<void> {
+    for (const work of this.lastWork) await work()
   }
 
   /** Calls `hook` once the transaction has committed, and never if it does not. For process state only: it must not throw. */

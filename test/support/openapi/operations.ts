@@ -58,7 +58,8 @@ export class OpenApiOperations {
     const type = (answer.headers['content-type'] ?? '').split(';', 1)[0] ?? ''
     const media = documented.content[type]
     if (!media) return `undocumented content type ${type} of ${status}`
-    if (!media.schema || !type.endsWith('json')) return null
+    // Not of a stream such as application/x-ndjson, which is no JSON text.
+    if (!media.schema || !/[/+]json$/.test(type)) return null
     const validate = this.validatorOf(`${method} ${path} ${status} ${type}`, media.schema)
     return validate(answer.json()) ? null : `${this.ajv.errorsText(validate.errors)}: ${answer.body.slice(0, 300)}`
   }
