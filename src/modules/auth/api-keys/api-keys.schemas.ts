@@ -5,6 +5,7 @@ import { nameSchema } from '../auth.schemas.js'
 
 /** The last instant that a timestamp of four digits can name. */
 const LATEST_EXPIRY_MS = Date.UTC(10_000, 0) - 1
+const MAX_BUDGET_LENGTH = 32
 const BUDGET_PATTERN = /^\d{1,12}(\.\d{1,12})?$/
 
 const scopesSchema = z.array(z.enum(PERMISSIONS)).min(1).max(PERMISSIONS.length)
@@ -28,6 +29,7 @@ export const createApiKeySchema = z
       .describe('Requests a minute, at most those of your role. Absent: those of your role.'),
     budgetUsd: z
       .string()
+      .max(MAX_BUDGET_LENGTH)
       .regex(BUDGET_PATTERN, { error: 'must be a decimal string such as "0.50"' })
       .nullish()
       .describe('What runs of the key may cost in all; "0": it starts none. Absent: no limit.'),
