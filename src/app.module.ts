@@ -2,6 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common'
 import { AdminModule } from '#modules/admin'
 import { AgentsModule } from '#modules/agents'
 import { AuthModule } from '#modules/auth'
+import { CspReportsModule } from '#modules/csp-reports'
 import { HealthModule } from '#modules/health'
 import { MetricsModule } from '#modules/metrics'
 import { RunsModule } from '#modules/runs'
@@ -20,6 +21,7 @@ export class AppModule {
         RunsModule,
         HealthModule,
         MetricsModule,
+        CspReportsModule,
       ],
     }
   }

@@ -60,7 +60,7 @@ interface AppOptions {
 export async function createApp(options: AppOptions): Promise<NestFastifyApplication> {
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.forRoot(options),
-    createHttpAdapter(options.config),
+    await createHttpAdapter(options.config),
     // Fastify's own JSON parser is the stricter one: it refuses __proto__.
     // Whoever called reports what keeps the app from starting; Nest would print it, too, with a stack trace.
     { bufferLogs: true, autoFlushLogs: false, bodyParser: false, abortOnError: false },
@@ -68,7 +68,7 @@ export async function createApp(options: AppOptions): Promise<NestFastifyApplica
   app.useLogger(new FrameworkLogger(app.get(NestLogger)))
   app.flushLogs()
   closeIdleConnectionsOnStop(app.getHttpAdapter().getInstance())
-  await configureApp(app, { logger: options.logger, version: APP_VERSION })
+  await configureApp(app, { config: options.config, logger: options.logger, version: APP_VERSION })
   return app
 }
 

@@ -4,7 +4,7 @@ import { TestApp } from '../support/test-app.js'
 import { documentSchema, type Operation, type OpenApiDocument } from './document-schema.js'
 
 /** Formats that our schemas name; what they accept is not this test's business. */
-const FORMATS = ['uuid', 'date-time', 'email', 'uri']
+const FORMATS = ['uuid', 'date-time', 'email', 'uri', 'int64']
 /** Pages and files, which are for people and not of the API. */
 const NOT_OF_THE_API = /^\/(docs|openapi\.json)/
 

@@ -1,6 +1,6 @@
 import 'reflect-metadata'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
-import type { InjectOptions, LightMyRequestResponse } from 'fastify'
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import { pino } from 'pino'
 import { AppConfig } from '#platform/config/app-config.js'
 import { provisionDatabase } from '#platform/database/provision.js'
@@ -26,6 +26,8 @@ export interface TestAppOptions {
   readonly env?: Record<string, string>
   /** To start a second replica on the database of a first. */
   readonly database?: TestDatabase
+  /** Adds routes of the test's own, for what no route of ours answers. */
+  readonly routes?: (fastify: FastifyInstance) => void
 }
 
 /** The whole application on a real PostgreSQL. Requests go in by `inject`, or by the network after `listen`. */
@@ -36,12 +38,13 @@ export class TestApp implements AsyncDisposable {
     private readonly ownsDatabase: boolean,
   ) {}
 
-  static async start({ env = {}, database }: TestAppOptions = {}): Promise<TestApp> {
+  static async start({ env = {}, database, routes }: TestAppOptions = {}): Promise<TestApp> {
     const own = database ?? (await createTestDatabase())
     const config = AppConfig.parse({ ...TEST_ENVIRONMENT, DATABASE_URL: own.url, ...env })
     const { appUrl } = await provisionDatabase(config)
     const nest = await createApp({ config, logger: pino({ level: 'silent' }), databaseUrl: appUrl })
     await nest.init()
+    routes?.(nest.getHttpAdapter().getInstance())
     await nest.getHttpAdapter().getInstance().ready()
     return new TestApp(nest, own, database === undefined)
   }

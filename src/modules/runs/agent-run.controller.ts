@@ -26,6 +26,7 @@ export class AgentRunController {
     access: 'runs:write',
     idempotent: true,
     rateLimit: 'agent-run',
+    waits: true,
     answers: [
       { status: 200, description: 'The finished run.', schema: runSchema },
       { status: 202, description: 'The run, which goes on: see `Location`.', schema: runSchema },

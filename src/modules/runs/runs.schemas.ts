@@ -20,7 +20,13 @@ const text = z
   .refine(isStorable, { error: 'must not contain null characters' })
   .overwrite((value) => value.toWellFormed())
 const slug = text.min(1).max(64)
-const usd = z.string().regex(/^\d{1,12}(\.\d{1,12})?$/, { error: 'must be a decimal string such as "0.50"' })
+/** 12 digits, a point, 12 digits. */
+const MAX_USD_LENGTH = 25
+const MAX_KEYWORD_LENGTH = 200
+const usd = z
+  .string()
+  .max(MAX_USD_LENGTH)
+  .regex(/^\d{1,12}(\.\d{1,12})?$/, { error: 'must be a decimal string such as "0.50"' })
 
 export const startRunSchema = z
   .strictObject({
@@ -37,7 +43,10 @@ export const startRunSchema = z
         topK: z.int().min(1).max(MAX_TOP_K).optional(),
       })
       .optional(),
-    outputSchema: z.record(z.string(), z.unknown()).optional().describe('JSON Schema that `output.data` must match.'),
+    outputSchema: z
+      .record(z.string().max(MAX_KEYWORD_LENGTH), z.unknown())
+      .optional()
+      .describe('JSON Schema that `output.data` must match.'),
     requireApproval: z.boolean().optional(),
     limits: z
       .strictObject({

@@ -1,4 +1,5 @@
 import { applyDecorators, HttpCode, SetMetadata, UseInterceptors } from '@nestjs/common'
+import { RouteConfig } from '@nestjs/platform-fastify'
 import { ApiBearerAuth, ApiExtension, ApiHeader, ApiOperation, ApiResponse } from '@nestjs/swagger'
 import type { z } from 'zod'
 import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.js'
@@ -38,18 +39,23 @@ export interface EndpointOptions {
   readonly idempotent?: boolean
   /** A limit of the route's own beside its caller's tier; `none`: not even the tier counts. */
   readonly rateLimit?: RouteLimit | 'none'
+  /** Largest body, where that is not `BODY_LIMIT_BYTES`. */
+  readonly bodyLimitBytes?: number
+  /** It waits as long as `Prefer` says, on top of the HANDLER_TIMEOUT_MS that every route has. */
+  readonly waits?: boolean
   /** What the route answers when all goes well, the usual status first. */
   readonly answers: readonly [Answer, ...Answer[]]
   /** Statuses of the problems that this route adds to those that any route can answer. */
   readonly problems?: readonly (400 | 401 | 402 | 403 | 404 | 409 | 422)[]
 }
 
-const PROBLEMS_OF_ALL = [500, 503]
+/** 400: a request can be malformed whatever it asks for. */
+const PROBLEMS_OF_ALL = [400, 500, 503]
 const PROBLEMS_OF_PROTECTED = [401, 403]
 const PROBLEMS_OF_IDEMPOTENT = [400, 409, 422]
 const RATE_LIMITED = 429
 const PROBLEM_WORDS: Record<number, string> = {
-  400: 'A field is invalid.',
+  400: 'A field is invalid, or the request malformed.',
   401: 'No valid token.',
   402: 'The budget does not allow it.',
   403: 'The permission is missing.',
@@ -71,7 +77,7 @@ const IDEMPOTENCY_KEY_PARAMETER = {
 
 /** Declares a route once: who may call it, and what the OpenAPI document says of it. */
 export function Endpoint(options: EndpointOptions): MethodDecorator {
-  const { access, answers, problems = [] } = options
+  const { access, answers, bodyLimitBytes, waits, problems = [] } = options
   const isPublic = access === 'public' || access === 'optional'
   const isLimited = options.rateLimit !== 'none'
   const statuses = new Set([
@@ -89,6 +95,7 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
   return applyDecorators(
     SetMetadata(ACCESS_METADATA, access),
     SetMetadata(RATE_LIMIT_METADATA, options.rateLimit),
+    RouteConfig({ access, ...(bodyLimitBytes && { bodyLimitBytes }), ...(waits && { waits }) }),
     HttpCode(answers[0].status),
     ApiOperation({
       summary: options.summary,

@@ -5,15 +5,21 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { AppError } from '#kernel/app-error.js'
 import { newId } from '#kernel/ids.js'
 import type { AppConfig } from '../config/app-config.js'
+import { installEdge } from './edge/install-edge.js'
+import { createSecurityHeaders } from './edge/security-headers.js'
 import { PROBLEM_CONTENT_TYPE, statusOf, toAppError, toProblem } from './problem.js'
 import { RouteTable } from './route-table.js'
 
 const REQUEST_ID_PATTERN = /^[A-Za-z0-9_-]{1,64}$/
 const MAX_PARAM_LENGTH = 200
 const KEEP_ALIVE_TIMEOUT_MS = 72_000
+/** How often Node looks for requests that take too long to arrive; its own half a minute doubles the default limit. */
+const SLOW_REQUEST_CHECK_MS = 1000
 
 /** Fastify, set up so that whatever goes wrong before a route is found is answered as the contract has it, too. */
-export function createHttpAdapter({ settings }: AppConfig): FastifyAdapter {
+export async function createHttpAdapter(config: AppConfig): Promise<FastifyAdapter> {
+  const { settings } = config
+  const securityHeaders = await createSecurityHeaders(config)
   const adapter = new FastifyAdapter({
     bodyLimit: settings.BODY_LIMIT_BYTES,
     // X-Forwarded-For of anybody else is not looked at: `request.ip` is who limits and the audit log hold to account.
@@ -25,16 +31,23 @@ export function createHttpAdapter({ settings }: AppConfig): FastifyAdapter {
     requestIdHeader: false,
     genReqId: (request: IncomingMessage) => pickRequestId(request.headers['x-request-id']),
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    // Before a route is found no hook has run.
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
-      void sendProblem(error, request, reply),
+      void sendProblem(error, request, reply.headers({ ...securityHeaders, 'cache-control': 'no-store' })),
     clientErrorHandler: answerBrokenRequest,
-    // Node would refuse with an empty body; `refuseMissingHost` does with a problem.
-    http: { requireHostHeader: false },
+    http: {
+      // Node would refuse with an empty body; `refuseMissingHost` does with a problem.
+      requireHostHeader: false,
+      // Again: Fastify's option comes after Node has set a minute for headers, and a slow body is cut off after both only.
+      requestTimeout: settings.REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: SLOW_REQUEST_CHECK_MS,
+    },
   })
   const fastify = adapter.getInstance<FastifyInstance>()
   fastify.removeContentTypeParser('text/plain')
   // RFC 9110 §10.1.1 lets a server overlook an expectation that it does not know; Node would answer with an empty 417.
   fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response))
+  installEdge(fastify, { settings, securityHeaders })
   refuseMissingHost(fastify)
   refuseWrongMethods(fastify)
   return adapter

@@ -7,6 +7,9 @@ import { RATE_LIMIT_HEADER_COMPONENTS } from './rate-limits/rate-limit-headers.j
 /** What any body can be refused for before a route sees it. */
 const PROBLEMS_OF_BODIES = { 413: 'The body is too large.', 415: 'The body is of another content type.' }
 
+/** Wherever the document was read from. Not internal: clients of the API are who it is for. */
+const SERVER = { url: '/', description: 'This server: local, staging or production.', 'x-internal': false }
+
 /** The OpenAPI 3.1 document, made from the routes and their Zod schemas. */
 export function buildOpenApiDocument(app: INestApplication, version: string): OpenAPIObject {
   const options = new DocumentBuilder()
@@ -15,7 +18,13 @@ export function buildOpenApiDocument(app: INestApplication, version: string): Op
     .setVersion(version)
     .setLicense('MIT', 'https://opensource.org/license/mit')
     .setOpenAPIVersion('3.1.0')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
+    .addBearerAuth({
+      type: 'http',
+      scheme: 'bearer',
+      bearerFormat: 'JWT',
+      description:
+        'An access token (JWT, checked as RFC8725 advises: algorithm, type, issuer and audience are pinned).',
+    })
     .build()
   const document = SwaggerModule.createDocument(app, options, {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
@@ -25,7 +34,21 @@ export function buildOpenApiDocument(app: INestApplication, version: string): Op
   Object.assign(((document.components ??= {}).schemas ??= {}), problem?.components)
   Object.assign((document.components.headers ??= {}), RATE_LIMIT_HEADER_COMPONENTS)
   describeBodyProblems(document)
+  document.tags = tagsOf(document)
+  document.servers = [SERVER]
   return document
+}
+
+/** Every tag that an operation has, in the order in which they first occur. */
+function tagsOf(document: OpenAPIObject): { name: string }[] {
+  const operations = Object.values(document.paths).flatMap(({ get, post, put, patch, delete: remove }) => [
+    get,
+    post,
+    put,
+    patch,
+    remove,
+  ])
+  return [...new Set(operations.flatMap((operation) => operation?.tags ?? []))].map((name) => ({ name }))
 }
 
 function describeBodyProblems(document: OpenAPIObject): void {
@@ -40,15 +63,22 @@ function describeBodyProblems(document: OpenAPIObject): void {
   }
 }
 
-/** Serves the document at `/openapi.json` and a page to read it with at `/docs`. */
+/** Serves the document at `/openapi.json`; `docs-page.ts` serves the page to read it with. */
 export function serveOpenApi(app: INestApplication, document: OpenAPIObject): void {
-  SwaggerModule.setup('docs', app, document, { jsonDocumentUrl: 'openapi.json', raw: ['json'] })
+  SwaggerModule.setup('docs', app, document, { jsonDocumentUrl: 'openapi.json', raw: ['json'], ui: false })
 }
 
 /** A Zod schema as JSON Schema 2020-12, which is what OpenAPI 3.1 holds; schemas with an id become components. */
 function convert(schema: unknown, schemaType: 'input' | 'output') {
   if (!(schema instanceof z.ZodType)) return undefined
-  const converted = z.toJSONSchema(schema, { target: 'draft-2020-12', io: schemaType, unrepresentable: 'any' })
+  const converted = z.toJSONSchema(schema, {
+    target: 'draft-2020-12',
+    io: schemaType,
+    unrepresentable: 'any',
+    override: ({ jsonSchema }) => {
+      if (jsonSchema.type === 'integer') jsonSchema.format = 'int64'
+    },
+  })
   const { $defs = {}, $schema: _, id, ...root } = converted as Record<string, unknown> & { id?: string }
   const components = stripIds($defs as Record<string, object>)
   if (id === undefined) return { schema: root, components }

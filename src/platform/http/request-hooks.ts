@@ -15,13 +15,12 @@ export interface FinishedRequest {
   readonly durationSeconds: number
 }
 
-/** Gives each request its context and its id header, and tells of it when it is done. */
+/** Gives each request its context, and tells of it when it is done. */
 export function installRequestHooks(
   fastify: FastifyInstance,
   { logger, onFinished }: { logger: Logger; onFinished: (request: FinishedRequest) => void },
 ): void {
-  fastify.addHook('onRequest', (request, reply, done) => {
-    void reply.header('X-Request-Id', request.id)
+  fastify.addHook('onRequest', (request, _reply, done) => {
     const traceId = TRACEPARENT_PATTERN.exec(String(request.headers['traceparent'] ?? ''))?.[1]
     const context: RequestContext = { requestId: request.id, address: request.ip, ...(traceId && { traceId }) }
     requestContext.run(context, done)

@@ -27,7 +27,10 @@ function wordStanding({ limit, remaining, resetSeconds }: Standing): string {
 }
 
 const text = (description: string) => ({ description, schema: { type: 'string' as const } })
-const number = (description: string) => ({ description, schema: { type: 'integer' as const, minimum: 0 } })
+const number = (description: string) => ({
+  description,
+  schema: { type: 'integer' as const, format: 'int64', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+})
 
 /** The headers as OpenAPI components. */
 export const RATE_LIMIT_HEADER_COMPONENTS = {

@@ -1,0 +1,1 @@
+export { CspReportsModule } from './csp-reports.module.js'

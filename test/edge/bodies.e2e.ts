@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { gzipSync } from 'node:zlib'
+import type { LightMyRequestResponse } from 'fastify'
+import { expectProblem } from '../support/problem.js'
+import { TestApp } from '../support/test-app.js'
+import { PASSWORD, TestUser } from '../support/test-user.js'
+
+const RUN_URL = '/v1/agents/developer/run'
+const REFUSED = { status: 400, code: 'validation_failed' }
+
+let app: TestApp
+let user: TestUser
+
+beforeAll(async () => {
+  app = await TestApp.start()
+  user = await TestUser.register(app)
+})
+afterAll(() => app[Symbol.asyncDispose]())
+
+function post(payload: string | Buffer, headers: Record<string, string> = {}, url = RUN_URL) {
+  return user.request({ method: 'POST', url, payload, headers: { 'content-type': 'application/json', ...headers } })
+}
+const nested = (depth: number, [open, close]: [string, string] = ['[', ']']): string =>
+  `${open.repeat(depth)}1${close.repeat(depth)}`
+
+describe('a body that changes what objects are', () => {
+  it.each([
+    ['__proto__', '{"task":"x","__proto__":{"isAdmin":true}}'],
+    ['__proto__, escaped', String.raw`{"task":"x","\u005f\u005fproto\u005f\u005f":{"isAdmin":true}}`],
+    ['__proto__, deep inside', '{"task":"x","limits":{"__proto__":{"maxTokens":1}}}'],
+    ['constructor.prototype', '{"task":"x","constructor":{"prototype":{"isAdmin":true}}}'],
+    ['constructor.prototype, deep inside', '{"task":"x","metadata":{"constructor":{"prototype":{"a":"b"}}}}'],
+  ])('is refused: %s', async (_, payload) => {
+    expectProblem(await post(payload), { ...REFUSED, instance: RUN_URL })
+    expect(({} as Record<string, unknown>)['isAdmin']).toBeUndefined()
+  })
+})
+
+describe('a body that says a key twice', () => {
+  it('is judged by what it is taken for: the last', async () => {
+    expectProblem(await post('{"task":"fine","task":""}'), { ...REFUSED, pointers: ['/task'] })
+    const response = await post('{"task":"","task":"fine"}')
+    expect([response.statusCode, response.json().task]).toEqual([200, 'fine'])
+  })
+
+  it('signs nobody in with the first', async () => {
+    const payload = `{"email":"${user.email}","email":"nobody@example.com","password":"${PASSWORD}"}`
+    expect((await post(payload, {}, '/v1/auth/login')).statusCode).toBe(401)
+  })
+})
+
+describe('a body of great depth', () => {
+  const DEPTH = 100_000
+
+  it.each([
+    ['lists', nested(DEPTH)],
+    ['a list for a task', `{"task":${nested(DEPTH)}}`],
+    ['objects for limits', `{"task":"x","limits":${nested(20_000, ['{"a":', '}'])}}`],
+    ['objects for metadata', `{"task":"x","metadata":{"a":${nested(20_000, ['{"a":', '}'])}}}`],
+    ['a schema of schemas', `{"task":"x","outputSchema":${nested(20_000, ['{"not":', '}'])}}`],
+    ['a schema of lists', `{"task":"x","outputSchema":{"enum":${nested(DEPTH)}}}`],
+    ['lists without an end', '['.repeat(DEPTH)],
+  ])('is refused, and costs no stack: %s', async (_, payload) => {
+    expectProblem(await post(payload), { ...REFUSED, instance: RUN_URL })
+  })
+})
+
+describe('a body in another coding than JSON in UTF-8', () => {
+  const unsupported = { status: 415, code: 'unsupported_media_type', instance: RUN_URL }
+  const body = '{"task":"x"}'
+
+  it.each(['utf-16', 'utf-16le', 'UTF-7', 'iso-8859-1', '"latin1"', 'shift_jis', ''])(
+    'is 415: charset %j',
+    async (charset) => {
+      expectProblem(await post(body, { 'content-type': `application/json; charset=${charset}` }), unsupported)
+    },
+  )
+
+  it.each(['utf-8', 'UTF-8', 'utf8', '"utf-8"'])('is taken: charset %j', async (charset) => {
+    expect((await post(body, { 'content-type': `application/json;charset=${charset}` })).statusCode).toBe(200)
+  })
+
+  it('is refused when it only says that it is JSON', async () => {
+    expectProblem(await post(Buffer.from(body, 'utf16le')), { ...REFUSED, instance: RUN_URL })
+  })
+
+  it.each(['gzip', 'br', 'deflate', 'identity, gzip', 'nonsense'])(
+    'is 415 when it is compressed: %s',
+    async (coding) => {
+      const response: LightMyRequestResponse = await post(gzipSync(body), { 'content-encoding': coding })
+      expectProblem(response, unsupported)
+    },
+  )
+})
