@@ -31,7 +31,7 @@ export class OneTimeTokens {
     private readonly clock: Clock,
   ) {}
 
-  /** A token for a mail; it replaces the one before. Null when the user got enough of them. Scope: `userId`. */
+  /** A token for a mail; a reset token replaces the one before. Null when the user got enough of them. Scope: `userId`. */
   async issueForMail(kind: OneTimeTokenKind, userId: string, tx: Tx): Promise<IssuedToken | null> {
     await this.tokens.lockUser(userId, tx)
     const now = this.clock.now()
@@ -77,7 +77,9 @@ export class OneTimeTokens {
     const lifeSeconds = kind === 'password_reset' ? PASSWORD_RESET_TTL_SECONDS : VERIFICATION_TTL_SECONDS
     const expiresAt = new Date(now.getTime() + lifeSeconds * MS_PER_SECOND)
     const { text, hash } = mintOneTimeToken(kind)
-    await this.tokens.retire({ userId, kind, now }, tx)
+    // Of reset links one is enough to lie about. An older proof of the address is as good as the newer one, and whoever
+    // signs in before he opens it has a second one sent.
+    if (kind === 'password_reset') await this.tokens.retire({ userId, kind, now }, tx)
     await this.tokens.create({ tokenHash: hash, userId, kind, createdAt: now, expiresAt, usedAt: null, issuedIn }, tx)
     return { text, hash, userId, expiresAt }
   }
