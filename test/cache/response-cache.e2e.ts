@@ -284,3 +284,29 @@ describe('without Redis', () => {
     expect([await ask(), await ask()]).toEqual(['MISS', 'HIT'])
   })
 })
+
+describe('the list of members', () => {
+  const MEMBERS = '/v1/members'
+  const listOn = async (replica: TestApp) => {
+    const { data } = (await at(replica, MEMBERS)).json()
+    return data as { id: string; name: string | null; role: string }[]
+  }
+
+  it('is kept, and is true at once on the other replica after a rename, a new role and a removal', async () => {
+    const colleague = await TestUser.register(app)
+    await app.sql(`INSERT INTO memberships (tenant_id, user_id, role, created_at) VALUES ($1, $2, 'member', now())`, [
+      user.tenantId,
+      colleague.userId,
+    ])
+    const himself = async () => (await listOn(second)).find(({ id }) => id === colleague.userId)
+    await fill(() => at(second, MEMBERS))
+    await colleague.request({ method: 'PATCH', url: '/v1/auth/me', payload: { name: 'Renamed' } })
+    expect(await himself()).toMatchObject({ name: 'Renamed', role: 'member' })
+    await fill(() => at(second, MEMBERS))
+    await user.request({ method: 'PATCH', url: `/v1/members/${colleague.userId}`, payload: { role: 'viewer' } })
+    expect(await himself()).toMatchObject({ role: 'viewer' })
+    await fill(() => at(second, MEMBERS))
+    await user.request({ method: 'DELETE', url: `/v1/members/${colleague.userId}` })
+    expect(await himself()).toBeUndefined()
+  })
+})

@@ -5,8 +5,10 @@ import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
 import { EventBus } from '#platform/events/event-bus.js'
 import type { Principal } from '#platform/http/principal.js'
+import { ResponseCache } from '#platform/http/response-cache/response-cache.service.js'
 import { UserRenamed } from '../auth.events.js'
 import type { Me, UpdateMeCommand } from '../auth.schemas.js'
+import { MEMBERS_TAG } from '../members/members.schemas.js'
 import { identityOf } from './account-view.js'
 import { type Account, AccountsRepository } from './accounts.repository.js'
 
@@ -17,6 +19,7 @@ export class AccountService {
     private readonly database: Database,
     private readonly accounts: AccountsRepository,
     private readonly events: EventBus,
+    private readonly responses: ResponseCache,
     private readonly clock: Clock,
   ) {}
 
@@ -27,13 +30,15 @@ export class AccountService {
 
   async update(principal: Principal, { name }: UpdateMeCommand): Promise<Me> {
     const { tenantId, userId } = principal
-    return this.database.transaction({ tenantId, userId }, async (tx) => {
+    const { me, seenIn } = await this.database.transaction({ tenantId, userId }, async (tx) => {
       const before = await this.get(principal, tx)
-      if (name === undefined || name === before.user.name) return this.toMe(principal, tx)
+      if (name === undefined || name === before.user.name) return { me: await this.toMe(principal, tx), seenIn: [] }
       await this.accounts.rename(userId, name, this.clock.now(), tx)
       await this.events.emit(new UserRenamed(tenantId, userId, { before: before.user.name, after: name }), tx)
-      return this.toMe(principal, tx)
+      return { me: await this.toMe(principal, tx), seenIn: await this.accounts.listMemberships(userId, tx) }
     })
+    for (const membership of seenIn) await this.responses.invalidate(membership.tenantId, [MEMBERS_TAG])
+    return me
   }
 
   private async toMe(principal: Principal, tx: Tx): Promise<Me> {

@@ -5,8 +5,10 @@ import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
 import { EventBus } from '#platform/events/event-bus.js'
 import type { Principal } from '#platform/http/principal.js'
+import { ResponseCache } from '#platform/http/response-cache/response-cache.service.js'
 import { UserLoggedIn } from '../auth.events.js'
 import { MemberJoined } from '../members/members.events.js'
+import { MEMBERS_TAG } from '../members/members.schemas.js'
 import type { ClientInfo } from '#platform/http/client-info.js'
 import { SessionIssuer } from '../sessions/session-issuer.service.js'
 import type { SignedIn } from '../sessions/sign-in.service.js'
@@ -28,6 +30,7 @@ export class InvitationAcceptance {
     private readonly newMembers: NewMembers,
     private readonly issuer: SessionIssuer,
     private readonly events: EventBus,
+    private readonly responses: ResponseCache,
     private readonly clock: Clock,
   ) {}
 
@@ -43,9 +46,11 @@ export class InvitationAcceptance {
     const invitation = await this.find(command.token)
     const { tenantId, email } = invitation
     const invitee = await this.invitees.identify(email, command, principal)
-    return this.database.transaction({ tenantId, userId: invitee.userId }, (tx) =>
+    const signedIn = await this.database.transaction({ tenantId, userId: invitee.userId }, (tx) =>
       this.admit({ invitation, invitee, name: command.name ?? null, client }, tx),
     )
+    await this.responses.invalidate(tenantId, [MEMBERS_TAG])
+    return signedIn
   }
 
   private async find(text: string): Promise<InvitationEntity> {

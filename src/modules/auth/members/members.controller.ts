@@ -4,11 +4,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Endpoint } from '#platform/http/endpoint.js'
 import { type Page, sendNextLink } from '#platform/http/page.js'
 import { CurrentPrincipal, type Principal } from '#platform/http/principal.js'
+import { CacheAnswer } from '#platform/http/response-cache/cache-answer.js'
 import {
   type Member,
   type MemberListQuery,
   memberListQuerySchema,
   memberPageSchema,
+  MEMBERS_TAG,
   memberSchema,
   type UpdateMemberCommand,
   updateMemberSchema,
@@ -21,6 +23,7 @@ export class MembersController {
   constructor(private readonly members: Members) {}
 
   @Get()
+  @CacheAnswer({ kind: 'directory', tags: [MEMBERS_TAG], sharedBy: 'permissions' })
   @Endpoint({
     summary: 'List the members of this tenant, the newest account first',
     access: 'members:read',

@@ -2,6 +2,9 @@ import { z } from 'zod'
 import { pageQueryShape, pageSchema } from '#platform/http/page.js'
 import { ROLES } from '#platform/http/principal.js'
 
+/** Of cached answers that show who is in a tenant: invalidate it after a commit that changes that. */
+export const MEMBERS_TAG = 'members'
+
 export const memberSchema = z
   .strictObject({
     id: z.uuid().describe("The user's id."),

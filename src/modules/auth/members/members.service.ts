@@ -7,11 +7,12 @@ import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
 import { decodeCursor, type Page, toPage } from '#platform/http/page.js'
 import type { Principal } from '#platform/http/principal.js'
+import { ResponseCache } from '#platform/http/response-cache/response-cache.service.js'
 import { memberEpoch } from '../access/epoch-names.js'
 import { MemberChanges } from './member-changes.service.js'
 import { assertUnchanged, assertWithin, losesOwner } from './membership-rules.js'
 import { type MemberRow, MembersRepository } from './members.repository.js'
-import type { Member, MemberListQuery, UpdateMemberCommand } from './members.schemas.js'
+import { type Member, type MemberListQuery, MEMBERS_TAG, type UpdateMemberCommand } from './members.schemas.js'
 
 /** A member as he shall be; null: gone. */
 type Decision<After extends MemberRow | null> = (before: MemberRow) => After
@@ -24,6 +25,7 @@ export class Members {
     private readonly members: MembersRepository,
     private readonly changes: MemberChanges,
     private readonly epochs: Epochs,
+    private readonly responses: ResponseCache,
     private readonly clock: Clock,
   ) {}
 
@@ -76,6 +78,7 @@ export class Members {
       return { before, after }
     })
     await this.epochs.advance([memberEpoch(tenantId, before.id)])
+    await this.responses.invalidate(tenantId, [MEMBERS_TAG])
     return after
   }
 

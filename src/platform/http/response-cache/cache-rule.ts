@@ -12,8 +12,6 @@ export const CACHE_KINDS = {
   catalogue: { ttlMs: 300 * SECOND_MS },
   /** Who and what belongs to a tenant, such as members. */
   directory: { ttlMs: 60 * SECOND_MS },
-  /** Sums that cost much to make and may be a little old, such as a dashboard's. */
-  figures: { ttlMs: 30 * SECOND_MS },
 } as const
 export type CacheKind = keyof typeof CACHE_KINDS
 
