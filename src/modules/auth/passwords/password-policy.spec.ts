@@ -57,8 +57,8 @@ describe('PasswordPolicy', () => {
     expect(await refusalOf('passwordpassword', [], env)).toMatch(/tried first/)
   })
 
-  it('looks at 512 characters without holding anybody up', async () => {
-    expect(await refusalOf(`Aa1${'p@ssw0rd'.repeat(63)}`)).toMatch(/tried first/)
+  it('takes 512 characters, whatever they repeat', async () => {
+    expect(await refusalOf(`Aa1${'p@ssw0rd'.repeat(63)}`)).toBeUndefined()
   })
 })
 
