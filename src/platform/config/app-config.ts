@@ -1,4 +1,4 @@
-import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
+import { hkdfSync } from 'node:crypto'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { ConfigError } from './config-error.js'
@@ -12,15 +12,12 @@ const DERIVED_KEY_BYTES = 32
 export class AppConfig {
   readonly settings: Readonly<Settings>
   readonly jwtSecret: string
-  /** The same, in the form that `node:crypto` need not parse again for each token. */
-  readonly jwtKey: KeyObject
   readonly dataDir: string
 
   private constructor(settings: Settings) {
     this.settings = Object.freeze(settings)
     this.dataDir = resolve(settings.DATA_DIR)
     this.jwtSecret = settings.JWT_SECRET ?? this.secrets.getOrCreate('jwt-secret', JWT_SECRET_BYTES)
-    this.jwtKey = createSecretKey(this.jwtSecret, 'utf8')
   }
 
   /**
