@@ -11,9 +11,10 @@ const MAX_VALUE_DEPTH = 100
 const MAX_ERROR_LENGTH = 500
 /**
  * Ways to stop the event loop: a regular expression of the caller's over a text of the model's, and references, with which
- * twenty lines can ask for 2^30 checks.
+ * twenty lines can ask for 2^30 checks, whatever the dialect calls them; and comparing each item of a list with each other.
  */
-const REFUSED_KEYWORDS = new Set(['pattern', 'patternProperties', '$ref', '$dynamicRef'])
+/** The core keywords that refer to nothing. */
+const HARMLESS_CORE_KEYWORDS = new Set(['$schema', '$id', '$comment', '$defs', '$anchor', '$vocabulary'])
 const FENCE = '```'
 const AJV_OPTIONS = { strict: false, allErrors: false, validateFormats: false }
 /** Knows the dialect itself, which is what takes long to make. It keeps no schema that it checks. */
@@ -89,17 +90,18 @@ function findRefusedKeyword(node: unknown, depth: number): string | null {
   if (typeof node !== 'object' || node === null) return null
   if (depth > MAX_SCHEMA_DEPTH) return `must be nested at most ${MAX_SCHEMA_DEPTH} deep`
   for (const [key, value] of Object.entries(node)) {
-    if (REFUSED_KEYWORDS.has(key) && typeof value !== 'boolean' && !isPropertyMap(value, key))
-      return `must not use ${key}`
+    if (isRefused(key, value)) return `must not use ${key}`
     const found = findRefusedKeyword(value, depth + 1)
     if (found !== null) return found
   }
   return null
 }
 
-/** A property that happens to be called `pattern` holds a schema; the keyword holds a text. */
-function isPropertyMap(value: unknown, key: string): boolean {
-  return key !== 'patternProperties' && typeof value === 'object'
+/** A property that happens to be called `pattern` holds a schema; the keyword holds a text, or true. */
+function isRefused(key: string, value: unknown): boolean {
+  if (key === 'patternProperties') return typeof value !== 'boolean'
+  if (key === 'uniqueItems') return value === true
+  return typeof value === 'string' && (key === 'pattern' || (key.startsWith('$') && !HARMLESS_CORE_KEYWORDS.has(key)))
 }
 
 function lastFencedBlock(text: string): string | undefined {

@@ -19,6 +19,12 @@ describe('checkSchema', () => {
     ['nested regular expressions', { properties: { a: { patternProperties: { '(a+)+$': {} } } } }],
     ['a schema that is none', { type: 'strnig' }],
     ['a schema elsewhere', { $ref: 'https://example.com/schema.json' }],
+    [
+      'a reference of another dialect',
+      { allOf: [{ items: { $recursiveRef: '#' } }, { items: { $recursiveRef: '#' } }] },
+    ],
+    ['a dynamic reference', { items: { $dynamicRef: '#node' } }],
+    ['a comparison of each item with each other', { type: 'array', uniqueItems: true }],
     ['a schema beyond the limit', { description: 'x'.repeat(20_001) }],
     ['a schema too deep', JSON.parse('{"items":'.repeat(30) + '{}' + '}'.repeat(30)) as Record<string, unknown>],
   ])('refuses %s', (_, bad) => {
