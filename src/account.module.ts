@@ -12,11 +12,7 @@ import { LoggingModule } from '#platform/logging/logging.module.js'
 @Module({})
 export class AccountModule {
   static forRoot({ config, databaseUrl }: { config: AppConfig; databaseUrl: string }): DynamicModule {
-    const providers = [
-      { provide: AppConfig, useValue: config },
-      { provide: Clock, useClass: SystemClock },
-      EventBus,
-    ]
+    const providers = [{ provide: AppConfig, useValue: config }, { provide: Clock, useClass: SystemClock }, EventBus]
     return {
       module: AccountModule,
       global: true,

@@ -80,16 +80,17 @@ export class PasswordResetIssued extends UserEvent {
   override readonly type = 'user.password_reset_issued'
   readonly audit: AuditFacts
 
-  constructor(tenantId: string, userId: string, delivery: 'mail' | 'link' | 'operator_link') {
+  constructor(tenantId: string, userId: string, delivery: 'mail' | 'link' | 'operator') {
     super(tenantId, userId)
-    this.audit = this.ofUser('authz_admin', { after: { passwordReset: delivery } })
+    // Not `password…`: the log redacts what has such a name.
+    this.audit = this.ofUser('authz_admin', { after: { resetDelivery: delivery } })
   }
 }
 
 /** The server's operator made a team, and a reset link for its owner. */
 export class OwnerAppointed extends UserEvent {
   override readonly type = 'user.owner_appointed'
-  readonly audit = this.ofUser('authz_admin', { after: { role: 'owner', passwordReset: 'operator_link' } })
+  readonly audit = this.ofUser('authz_admin', { after: { role: 'owner', resetDelivery: 'operator' } })
 }
 
 export class EmailVerified extends UserEvent {

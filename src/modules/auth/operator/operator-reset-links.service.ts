@@ -30,7 +30,7 @@ export class OperatorResetLinks {
       const link = await this.make(user.id, tx)
       await this.events.emitInEachTenant(
         user.id,
-        (tenantId) => new PasswordResetIssued(tenantId, user.id, 'operator_link'),
+        (tenantId) => new PasswordResetIssued(tenantId, user.id, 'operator'),
         tx,
       )
       return link

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { AppError } from '#kernel/app-error.js'
 import { emailSchema, nameSchema } from '../auth.schemas.js'
 
-const USAGE = 'reset-link <email>, or first-owner <email> [team name]'
+const USAGE = 'reset-link <email>, or first-owner <email> ["team name"]'
 
 const operatorCommandSchema = z.union([
   z.tuple([z.literal('reset-link'), emailSchema]),
