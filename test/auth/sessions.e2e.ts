@@ -182,6 +182,15 @@ describe('sessions', () => {
     expectProblem(again, { status: 404, code: 'not_found' })
   })
 
+  it('end at once when their id comes in upper case, too', async () => {
+    const { accessToken } = (await login(user.email)).json()
+    const [{ id }] = (await user.request({ url: '/v1/auth/sessions' })).json().data
+    expect(await getStatus(accessToken)).toBe(200)
+    const url = `/v1/auth/sessions/${String(id).toUpperCase()}`
+    expect((await user.request({ method: 'DELETE', url })).statusCode).toBe(204)
+    expect(await getStatus(accessToken)).toBe(401)
+  })
+
   it('are paged', async () => {
     await login(user.email)
     await login(user.email)

@@ -158,7 +158,7 @@ describe('invalidation', () => {
     const responses = app.nest.get(ResponseCache)
     for (let round = 0; round < 50; round += 1) {
       await fill(() => at(second))
-      await responses.invalidate(user.tenantId, ['agents'])
+      await responses.invalidate([user.tenantId], ['agents'])
       expect([round, cacheOf(await at(second))]).toEqual([round, 'MISS'])
     }
   })
@@ -170,8 +170,8 @@ describe('invalidation', () => {
     const seen = new Set<unknown>()
     for (let round = 0; round < 5; round += 1) {
       await fill(() => at(app))
-      await responses.invalidate(user.tenantId, ['members'])
-      await responses.invalidate(other.tenantId, ['agents'])
+      await responses.invalidate([user.tenantId], ['members'])
+      await responses.invalidate([other.tenantId], ['agents'])
       seen.add(cacheOf(await at(app)))
     }
     expect(seen).toContain('HIT')
@@ -195,7 +195,7 @@ describe('invalidation', () => {
     await responses.get(keyBefore, rule, async () => {
       const body = written
       written = 'new'
-      await responses.invalidate(user.tenantId, ['things'])
+      await responses.invalidate([user.tenantId], ['things'])
       return { body, link: null }
     })
     const keyAfter = String(await responses.findKey(request, principal, rule))
@@ -278,7 +278,7 @@ describe('without Redis', () => {
     const owner = await TestUser.register(alone)
     const ask = async () => cacheOf(await owner.request({ url: LIST }))
     expect([await ask(), await ask()]).toEqual(['MISS', 'HIT'])
-    await alone.nest.get(ResponseCache).invalidate(owner.tenantId, ['agents'])
+    await alone.nest.get(ResponseCache).invalidate([owner.tenantId], ['agents'])
     expect([await ask(), await ask()]).toEqual(['MISS', 'HIT'])
     await alone.nest.get(ResponseCache).clear(owner.tenantId)
     expect([await ask(), await ask()]).toEqual(['MISS', 'HIT'])

@@ -26,7 +26,7 @@ const HEADERS: Record<string, string | undefined> = {
 }
 const DOCS_POLICY =
   /^default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; script-src 'nonce-([\w-]{24})'; style-src 'nonce-\1'; img-src 'self' data:; connect-src 'self'(; upgrade-insecure-requests)?; report-uri \/csp-reports(; report-to csp)?$/
-const PRODUCTION = { NODE_ENV: 'production' }
+const PRODUCTION = { NODE_ENV: 'production', ARGON2_MEMORY_KIB: '19456', ARGON2_TIME_COST: '2' }
 
 let app: TestApp
 let user: TestUser

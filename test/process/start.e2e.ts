@@ -59,7 +59,9 @@ describe('the first start', () => {
 
   it('prints log lines only, and no banner, in production', async () => {
     await using database = await createTestDatabase()
-    const app = home.start({ NODE_ENV: 'production', JWT_SECRET: 'x'.repeat(32), DATABASE_URL: database.url })
+    const hashing = { ARGON2_MEMORY_KIB: '19456', ARGON2_TIME_COST: '2' }
+    const production = { NODE_ENV: 'production', JWT_SECRET: 'x'.repeat(32), DATABASE_URL: database.url }
+    const app = home.start({ ...production, ...hashing })
     await app.ready()
     await app.stop()
     for (const line of app.stdout.trim().split('\n')) expect(() => JSON.parse(line) as unknown).not.toThrow()

@@ -19,6 +19,8 @@ const TEST_ENVIRONMENT = {
   ARGON2_MEMORY_KIB: '8192',
   ARGON2_TIME_COST: '1',
   SHUTDOWN_GRACE_MS: '5000',
+  // The tests share two cores among themselves: a server that stands still for a while is no overload.
+  MAX_EVENT_LOOP_DELAY_MS: '0',
 }
 
 export interface TestAppOptions {

@@ -11,7 +11,7 @@ import { Cache } from './cache.js'
 import { Epochs } from './epochs.js'
 import { RedisConnection } from './redis-connection.js'
 
-const MAX_ENTRIES_IN_PROCESS = 10_000
+const MAX_ENTRIES_IN_PROCESS = 2000
 const NAMESPACE = 'temponest'
 
 /** The Redis client that the store's types know is an older major of the same protocol. */

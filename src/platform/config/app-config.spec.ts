@@ -58,6 +58,15 @@ describe('AppConfig', () => {
     expect(() => AppConfig.parse({ NODE_ENV: 'production' })).toThrow('JWT_SECRET: required when NODE_ENV=production')
     expect(AppConfig.parse({ NODE_ENV: 'production', DATA_DIR: dataDir, JWT_SECRET }).jwtSecret).toBe(JWT_SECRET)
   })
+
+  it.each([
+    ['ARGON2_MEMORY_KIB', '19455'],
+    ['ARGON2_TIME_COST', '1'],
+  ])('refuses to hash passwords more weakly in production: %s=%s', (name, value) => {
+    const parse = (): AppConfig =>
+      AppConfig.parse({ NODE_ENV: 'production', DATA_DIR: dataDir, JWT_SECRET, [name]: value })
+    expect(parse).toThrow(new RegExp(`^${name}: at least `))
+  })
 })
 
 describe('.env.example', () => {

@@ -1,4 +1,4 @@
-import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
+import { hkdfSync } from 'node:crypto'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { ConfigError } from './config-error.js'
@@ -7,20 +7,19 @@ import { settingsSchema, type Settings } from './settings.js'
 
 const JWT_SECRET_BYTES = 48
 const DERIVED_KEY_BYTES = 32
+const MIN_PRODUCTION_MEMORY_KIB = 19_456
+const MIN_PRODUCTION_PASSES = 2
 
 /** The configuration in use: every setting with its default applied, secrets filled in. */
 export class AppConfig {
   readonly settings: Readonly<Settings>
   readonly jwtSecret: string
-  /** The same, in the form that `node:crypto` need not parse again for each token. */
-  readonly jwtKey: KeyObject
   readonly dataDir: string
 
   private constructor(settings: Settings) {
     this.settings = Object.freeze(settings)
     this.dataDir = resolve(settings.DATA_DIR)
     this.jwtSecret = settings.JWT_SECRET ?? this.secrets.getOrCreate('jwt-secret', JWT_SECRET_BYTES)
-    this.jwtKey = createSecretKey(this.jwtSecret, 'utf8')
   }
 
   /**
@@ -31,7 +30,10 @@ export class AppConfig {
     const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()))
     const parsed = settingsSchema.safeParse(given)
     if (!parsed.success) throw new ConfigError(describeIssues(parsed.error))
-    if (parsed.data.NODE_ENV === 'production') requireProductionSecrets(parsed.data)
+    if (parsed.data.NODE_ENV === 'production') {
+      requireProductionSecrets(parsed.data)
+      refuseWeakHashing(parsed.data)
+    }
     return new AppConfig(parsed.data)
   }
 
@@ -66,4 +68,14 @@ function describeIssues(error: z.ZodError): string {
 /** An embedded database's password is kept under DATA_DIR like the data themselves; the token secret must be the operator's. */
 function requireProductionSecrets(settings: Settings): void {
   if (!settings.JWT_SECRET) throw new ConfigError('JWT_SECRET: required when NODE_ENV=production')
+}
+
+/** What OWASP's Password Storage Cheat Sheet calls the least for argon2id: 19 MiB and two passes. Less is for tests. */
+function refuseWeakHashing({ ARGON2_MEMORY_KIB: memory, ARGON2_TIME_COST: passes }: Settings): void {
+  if (memory < MIN_PRODUCTION_MEMORY_KIB) {
+    throw new ConfigError(`ARGON2_MEMORY_KIB: at least ${MIN_PRODUCTION_MEMORY_KIB} when NODE_ENV=production`)
+  }
+  if (passes < MIN_PRODUCTION_PASSES) {
+    throw new ConfigError(`ARGON2_TIME_COST: at least ${MIN_PRODUCTION_PASSES} when NODE_ENV=production`)
+  }
 }

@@ -92,7 +92,7 @@ export const settingsSchema = z
       'Comma-separated CIDRs of proxies whose X-Forwarded-For counts; none by default.',
     ),
     MAX_EVENT_LOOP_DELAY_MS: setting(
-      integer(0, 60_000).default(2000),
+      integer(0, 60_000).default(5000),
       'Server',
       'Event-loop delay above which requests get 503 at once; 0 switches this off.',
     ),

@@ -3,18 +3,26 @@ import type { DataSource, EntityManager } from 'typeorm'
 import { rescopeStatement, type Scope } from './scope.js'
 import { toConfig, type Statement } from './statement.js'
 
+interface LastWork {
+  readonly scope: Scope
+  readonly work: () => Promise<void>
+}
+
 /** An open transaction. The service that opened it hands it down as the last argument; nobody keeps it. */
 export class Tx {
   private manager: EntityManager | undefined
   private readonly commitHooks: (() => void)[] = []
-  private readonly lastWork: (() => Promise<void>)[] = []
+  private readonly lastWork: LastWork[] = []
   private isOver = false
+  private scope: Scope
 
   constructor(
     private readonly connection: PoolClient,
     private readonly dataSource: DataSource,
-    private readonly canPrepare: boolean,
-  ) {}
+    private readonly options: { readonly scope: Scope; readonly canPrepare: boolean },
+  ) {
+    this.scope = options.scope
+  }
 
   /** TypeORM inside this transaction. Not its `save`, which would open a transaction of its own. */
   get entities(): EntityManager {
@@ -27,16 +35,20 @@ export class Tx {
   }
 
   /**
-   * Runs `work` last thing before COMMIT, in the order of the calls; what it throws rolls the transaction back. For a write
-   * that takes a lock which others soon wait for.
+   * Runs `work` last thing before COMMIT, in the scope that holds now; what it throws rolls the transaction back. For a write
+   * that takes a lock which others soon wait for. Tenants take their turns in one order, so that two transactions which work
+   * for several cannot wait for each other.
    */
   beforeCommit(work: () => Promise<void>): void {
-    this.lastWork.push(work)
+    this.lastWork.push({ scope: this.scope, work })
   }
 
   /** For the pool, once the work of the transaction is done. */
   async runLastWork(): Promise<void> {
-    for (const work of this.lastWork) await work()
+    for (const { scope, work } of this.lastWork.toSorted(byTenant)) {
+      if (scope !== this.scope) await this.rescope(scope)
+      await work()
+    }
   }
 
   /** Calls `hook` once the transaction has committed, and never if it does not. For process state only: it must not throw. */
@@ -56,17 +68,18 @@ export class Tx {
 
   /** Goes on in another scope: for one change whose record belongs to several tenants, and must be one commit. */
   async rescope(scope: Scope): Promise<void> {
-    await this.client().query(toConfig(rescopeStatement(scope), this.canPrepare))
+    await this.client().query(toConfig(rescopeStatement(scope), this.options.canPrepare))
+    this.scope = scope
   }
 
   /** Runs one statement and gives its rows. */
   async query<Row extends QueryResultRow>(statement: Statement): Promise<Row[]> {
-    return (await this.client().query<Row>(toConfig(statement, this.canPrepare))).rows
+    return (await this.client().query<Row>(toConfig(statement, this.options.canPrepare))).rows
   }
 
   /** Runs one statement and gives the number of rows that it changed. */
   async execute(statement: Statement): Promise<number> {
-    return (await this.client().query(toConfig(statement, this.canPrepare))).rowCount ?? 0
+    return (await this.client().query(toConfig(statement, this.options.canPrepare))).rowCount ?? 0
   }
 
   /**
@@ -77,4 +90,8 @@ export class Tx {
     if (this.isOver) throw new Error('this transaction is over')
     return this.connection
   }
+}
+
+function byTenant({ scope: a }: LastWork, { scope: b }: LastWork): number {
+  return (a.tenantId ?? '') < (b.tenantId ?? '') ? -1 : Number((a.tenantId ?? '') > (b.tenantId ?? ''))
 }

@@ -4,6 +4,7 @@ import { PinoLogger } from 'nestjs-pino'
 import type { Logger } from 'pino'
 import type { AppConfig } from '../config/app-config.js'
 import { HttpMetrics } from '../telemetry/http-metrics.js'
+import { spellIdsAsStored } from './canonical-ids.js'
 import { serveDocs } from './docs-page.js'
 import { buildOpenApiDocument, serveOpenApi } from './openapi.js'
 import { ProblemFilter } from './problem.filter.js'
@@ -22,6 +23,7 @@ export async function configureApp(
     logger,
     onFinished: (request) => metrics.observe(request),
   })
+  spellIdsAsStored(fastify)
   app.useGlobalPipes(createValidationPipe())
   app.useGlobalFilters(new ProblemFilter(await app.resolve(PinoLogger)))
   serveOpenApi(app, buildOpenApiDocument(app, version))

@@ -1,5 +1,6 @@
 import { CacheableMemory } from '@cacheable/memory'
 import { Injectable } from '@nestjs/common'
+import pLimit from 'p-limit'
 import { AppError } from '#kernel/app-error.js'
 import { Clock } from '#kernel/clock.js'
 import type { Principal } from '#platform/http/principal.js'
@@ -12,12 +13,17 @@ import { PrincipalCache } from './principal-cache.service.js'
 import { type ApiKeyFacts, StandingsRepository } from './standings.repository.js'
 
 const MAX_KNOWN_KEYS = 10_000
+/** Keys that nobody has presented yet are looked up so many at a time: a flood of invented ones waits for itself, and leaves the requests their connections. */
+const UNKNOWN_KEYS_AT_ONCE = 2
+const MAX_UNKNOWN_KEYS_WAITING = 500
 
 /** Turns a credential into who is behind it now. */
 @Injectable()
 export class Principals {
   /** By hash. What a key was made with never changes; whether it still stands is asked each time. */
   private readonly knownKeys = new CacheableMemory({ lruSize: MAX_KNOWN_KEYS, useClone: false, checkInterval: 0 })
+
+  private readonly unknownKeys = pLimit(UNKNOWN_KEYS_AT_ONCE)
 
   constructor(
     private readonly cache: PrincipalCache,
@@ -64,7 +70,8 @@ export class Principals {
     const name = hash.toString('base64url')
     const known = this.knownKeys.get<ApiKeyFacts>(name)
     if (known) return known
-    const facts = await this.standings.findApiKey(hash)
+    if (this.unknownKeys.pendingCount >= MAX_UNKNOWN_KEYS_WAITING) throw tooManyUnknownKeys()
+    const facts = await this.unknownKeys(() => this.standings.findApiKey(hash))
     if (facts) this.knownKeys.set(name, facts)
     return facts
   }
@@ -76,4 +83,11 @@ function refusedKey(): AppError {
 
 function refused(detail: string): AppError {
   return new AppError('unauthenticated', 'unauthenticated', { detail })
+}
+
+function tooManyUnknownKeys(): AppError {
+  return new AppError('unavailable', 'unavailable', {
+    detail: 'Too many unknown API keys at this moment.',
+    retryAfterSeconds: 1,
+  })
 }

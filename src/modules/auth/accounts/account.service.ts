@@ -37,7 +37,10 @@ export class AccountService {
       await this.events.emit(new UserRenamed(tenantId, userId, { before: before.user.name, after: name }), tx)
       return { me: await this.toMe(principal, tx), seenIn: await this.accounts.listMemberships(userId, tx) }
     })
-    for (const membership of seenIn) await this.responses.invalidate(membership.tenantId, [MEMBERS_TAG])
+    await this.responses.invalidate(
+      seenIn.map((membership) => membership.tenantId),
+      [MEMBERS_TAG],
+    )
     return me
   }
 

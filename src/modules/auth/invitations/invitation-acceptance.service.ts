@@ -49,7 +49,7 @@ export class InvitationAcceptance {
     const signedIn = await this.database.transaction({ tenantId, userId: invitee.userId }, (tx) =>
       this.admit({ invitation, invitee, name: command.name ?? null, client }, tx),
     )
-    await this.responses.invalidate(tenantId, [MEMBERS_TAG])
+    await this.responses.invalidate([tenantId], [MEMBERS_TAG])
     return signedIn
   }
 

@@ -77,8 +77,10 @@ export class Members {
       await this.changes.apply({ tenantId, before, after }, tx)
       return { before, after }
     })
-    await this.epochs.advance([memberEpoch(tenantId, before.id)])
-    await this.responses.invalidate(tenantId, [MEMBERS_TAG])
+    await Promise.all([
+      this.epochs.advance([memberEpoch(tenantId, before.id)]),
+      this.responses.invalidate([tenantId], [MEMBERS_TAG]),
+    ])
     return after
   }
 

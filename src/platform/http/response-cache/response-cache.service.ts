@@ -5,7 +5,7 @@ import type { Principal } from '../principal.js'
 import { type CacheableRequest, cacheKeyOf } from './cache-key.js'
 import { CACHE_KINDS, type CacheRule } from './cache-rule.js'
 
-/** Of an answer's JSON. The process keeps up to 10 000 answers: 160 MB at worst. A larger answer is made each time. */
+/** Of an answer's JSON. The process keeps up to 2 000 answers: 32 MB at worst. A larger answer is made each time. */
 const MAX_ANSWER_CHARACTERS = 16 * 1024
 
 /** What is kept of an answer. */
@@ -25,9 +25,9 @@ export class ResponseCache {
     private readonly epochs: Epochs,
   ) {}
 
-  /** Makes all answers stale that show what a tag names; on all replicas, by the time it resolves. After the commit. */
-  async invalidate(tenantId: string, tags: readonly string[]): Promise<void> {
-    await this.epochs.advance(tags.map((tag) => tagEpoch(tenantId, tag)))
+  /** Makes all answers of these tenants stale that show what a tag names; on all replicas, by the time it resolves. After the commit. */
+  async invalidate(tenantIds: readonly string[], tags: readonly string[]): Promise<void> {
+    await this.epochs.advance(tenantIds.flatMap((tenantId) => tags.map((tag) => tagEpoch(tenantId, tag))))
   }
 
   /** Makes every answer of the tenant stale, likewise. */
