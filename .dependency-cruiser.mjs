@@ -28,7 +28,7 @@ export default {
       name: 'platform-knows-no-module',
       severity: 'error',
       from: { path: '^src/platform/' },
-      to: { path: '^src/(modules|app\\.module|server|main)' },
+      to: { path: '^src/(modules|app\\.module|server|main|account)' },
     },
     {
       name: 'modules-meet-at-their-index',

@@ -67,7 +67,7 @@ describe('an admin on a server without mail', () => {
     expect([response.statusCode, response.headers['cache-control']]).toEqual([201, 'no-store'])
     const { token, resetUrl } = memberResetSchema.parse(response.json())
     expect(resetUrl).toBe(`https://tempo.example.com/reset-password#token=${token}`)
-    expect(events).toEqual([{ action: 'authz_admin', tenantId: owner.tenantId, after: { passwordReset: 'link' } }])
+    expect(events).toEqual([{ action: 'authz_admin', tenantId: owner.tenantId, after: { resetDelivery: 'link' } }])
     expect((await reset(token)).statusCode).toBe(204)
     expect((await login(member.email, NEW_PASSWORD)).statusCode).toBe(200)
     const rows = await app.sql('SELECT email_verified_at FROM users WHERE id = $1', [member.userId])

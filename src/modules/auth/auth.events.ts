@@ -75,15 +75,22 @@ export class PasswordWasReset extends UserEvent {
   readonly audit = this.ofUser('authn_password_change', { actor: this.himself, after: { by: 'reset_link' } })
 }
 
-/** An admin had a reset link mailed to a member, or was handed it himself. */
+/** An admin had a reset link mailed to a member, or was handed it himself; or the server's operator made one. */
 export class PasswordResetIssued extends UserEvent {
   override readonly type = 'user.password_reset_issued'
   readonly audit: AuditFacts
 
-  constructor(tenantId: string, userId: string, delivery: 'mail' | 'link') {
+  constructor(tenantId: string, userId: string, delivery: 'mail' | 'link' | 'operator') {
     super(tenantId, userId)
-    this.audit = this.ofUser('authz_admin', { after: { passwordReset: delivery } })
+    // Not `password…`: the log redacts what has such a name.
+    this.audit = this.ofUser('authz_admin', { after: { resetDelivery: delivery } })
   }
+}
+
+/** The server's operator made a team, and a reset link for its owner. */
+export class OwnerAppointed extends UserEvent {
+  override readonly type = 'user.owner_appointed'
+  readonly audit = this.ofUser('authz_admin', { after: { role: 'owner', resetDelivery: 'operator' } })
 }
 
 export class EmailVerified extends UserEvent {

@@ -1,3 +1,7 @@
 export { ApiKeyBudgets } from './api-keys/api-key-budgets.service.js'
 export { ApiKeySpending } from './api-keys/api-key-spending.js'
 export { AuthModule } from './auth.module.js'
+export { FirstOwners } from './operator/first-owners.service.js'
+export { parseOperatorCommand } from './operator/operator.schemas.js'
+export { OperatorModule } from './operator/operator.module.js'
+export { OperatorResetLinks } from './operator/operator-reset-links.service.js'

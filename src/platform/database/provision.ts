@@ -26,12 +26,20 @@ export interface ProvisionedDatabase {
   close(): Promise<void>
 }
 
+export interface ProvisionOptions {
+  /** For what may run beside a server: an embedded cluster that the server owns is used, and left running. */
+  readonly mayShare?: boolean
+}
+
 /**
  * Starts or reaches the database, and migrates it. Leaves nothing running when it fails.
  * @throws DatabaseUnusableError, also when the schema would not keep tenants apart
  */
-export async function provisionDatabase(config: AppConfig): Promise<ProvisionedDatabase> {
-  const target = await openOwnerTarget(config)
+export async function provisionDatabase(
+  config: AppConfig,
+  options: ProvisionOptions = {},
+): Promise<ProvisionedDatabase> {
+  const target = await openOwnerTarget(config, options)
   try {
     const { appUrl, appRole, manageAppRole } = target
     const setting = manageAppRole ? 'DATABASE_URL' : 'DATABASE_APP_URL'
@@ -52,8 +60,11 @@ export async function provisionDatabase(config: AppConfig): Promise<ProvisionedD
 }
 
 /** The database as its owner, started if it is ours to start; disposing stops it again. */
-export async function openOwnerTarget(config: AppConfig): Promise<Target & AsyncDisposable & { description: string }> {
-  const cluster = config.settings.DATABASE_URL ? undefined : await startEmbedded(config)
+export async function openOwnerTarget(
+  config: AppConfig,
+  options: ProvisionOptions = {},
+): Promise<Target & AsyncDisposable & { description: string }> {
+  const cluster = config.settings.DATABASE_URL ? undefined : await startEmbedded(config, options)
   const target = describeTarget(config, cluster?.url)
   const description = cluster
     ? `PostgreSQL ${cluster.version}, embedded in ${config.dataDir}`
@@ -68,10 +79,10 @@ interface Target {
   readonly manageAppRole: boolean
 }
 
-async function startEmbedded(config: AppConfig): Promise<EmbeddedCluster> {
+async function startEmbedded(config: AppConfig, { mayShare = false }: ProvisionOptions): Promise<EmbeddedCluster> {
   const password = config.secrets.getOrCreate('database-password', PASSWORD_BYTES)
   try {
-    return await EmbeddedCluster.start({ directory: join(config.dataDir, 'postgres'), password })
+    return await EmbeddedCluster.start({ directory: join(config.dataDir, 'postgres'), password, mayShare })
   } catch (cause) {
     throw new DatabaseUnusableError(`DATA_DIR: ${messageOf(cause)}`, { cause })
   }

@@ -40,8 +40,13 @@ export interface SignInFacts {
 export class AccountsRepository {
   /** Creates a user with a tenant of his own. @throws AppError `email_taken` */
   async createOwner({ user, tenant, membership }: Account, passwordHash: string, tx: Tx): Promise<void> {
-    await tx.entities.insert(TenantEntity, tenant)
     await this.createUser(user, passwordHash, tx)
+    await this.createTenant({ tenant, membership }, tx)
+  }
+
+  /** Creates a tenant with its first member, who is a user already. */
+  async createTenant({ tenant, membership }: Pick<Account, 'tenant' | 'membership'>, tx: Tx): Promise<void> {
+    await tx.entities.insert(TenantEntity, tenant)
     await tx.entities.insert(MembershipEntity, membership)
   }
 

@@ -24,7 +24,7 @@ export class OneTimeTokenEntity {
   @Column('timestamptz', { name: 'used_at', nullable: true })
   usedAt!: Date | null
 
-  /** The tenant whose admin was handed the link; null: it went to the user's own address. */
+  /** The tenant whose admin was handed the link; null: it went to the user's own address, or the server's operator made it. */
   @Column('uuid', { name: 'issued_in', nullable: true })
   issuedIn!: string | null
 }

@@ -46,6 +46,15 @@ export class OneTimeTokens {
     return this.issue({ kind: 'password_reset', userId, issuedIn }, tx)
   }
 
+  /**
+   * A reset token for the hands of the server's operator; it replaces the one before. It works as a mailed one does: he vouches
+   * for whom he gives it to. Scope: `userId`.
+   */
+  async issueForOperator(userId: string, tx: Tx): Promise<IssuedToken> {
+    await this.tokens.lockUser(userId, tx)
+    return this.issue({ kind: 'password_reset', userId, issuedIn: null }, tx)
+  }
+
   /** Takes back a token that could not be sent. */
   async withdraw({ hash, userId }: IssuedToken): Promise<void> {
     await this.database.workers.transaction({ userId }, (tx) => this.tokens.delete({ tokenHash: hash, userId }, tx))

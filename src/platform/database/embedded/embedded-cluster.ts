@@ -25,6 +25,8 @@ export interface EmbeddedClusterOptions {
   /** Folder for the cluster's files and its log. */
   readonly directory: string
   readonly password: string
+  /** Whether a cluster that another process owns will do, too. It is left running then. */
+  readonly mayShare?: boolean
 }
 
 /**
@@ -36,6 +38,7 @@ export class EmbeddedCluster {
   private constructor(
     private readonly dataDirectory: string,
     private readonly lockHolder: Client,
+    private readonly isOwner: boolean,
     /** Connection string of the superuser. */
     readonly url: string,
     readonly version: string,
@@ -57,20 +60,21 @@ export class EmbeddedCluster {
       `SELECT pg_try_advisory_lock($1) AS locked, current_setting('server_version') AS version`,
       [OWNER_LOCK_KEY],
     )
-    if (!rows[0]?.locked) {
+    const { locked: isOwner = false, version = '' } = rows[0] ?? {}
+    if (!isOwner && options.mayShare !== true) {
       await lockHolder.end()
       throw new Error(
         `another TempoNest is running on ${options.directory}: stop it, or set DATA_DIR to another folder`,
       )
     }
-    await createDatabase(lockHolder)
-    return new EmbeddedCluster(dataDirectory, lockHolder, url + DATABASE, rows[0].version)
+    if (isOwner) await createDatabase(lockHolder)
+    return new EmbeddedCluster(dataDirectory, lockHolder, isOwner, url + DATABASE, version)
   }
 
-  /** Stops the server after a checkpoint ("fast" mode): every committed transaction is on disk. */
+  /** Stops the server, if it is ours, after a checkpoint ("fast" mode): every committed transaction is on disk. */
   async stop(): Promise<void> {
     // The lock goes with the server: let go earlier, a start at this moment would adopt what is about to stop.
-    await stopServer(this.dataDirectory)
+    if (this.isOwner) await stopServer(this.dataDirectory)
     await this.lockHolder.end().catch(() => undefined)
   }
 }
