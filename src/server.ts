@@ -33,6 +33,10 @@ export async function bootServer(config: AppConfig): Promise<RunningServer> {
   await assertPortIsFree({ host, port })
   const logger = createRootLogger(config)
   const database = await provisionDatabase(config)
+  const { unknownMigrations } = database
+  if (unknownMigrations.length > 0) {
+    logger.warn({ event: 'tenancy_check_skipped', unknownMigrations }, 'tenancy_check_skipped')
+  }
   let app: NestFastifyApplication | undefined
   try {
     app = await createApp({ config, logger, databaseUrl: database.appUrl })

@@ -52,6 +52,22 @@ describe('migrate', () => {
     expect(await tables()).toEqual(all)
   })
 
+  it('says which migrations are not its own, hence that it could not hold the schema to all rules, and so does a start', async () => {
+    await migrate([])
+    await withClient(database.url, (client) =>
+      client.query(
+        `INSERT INTO schema_migrations (timestamp, name) VALUES (9999999999999, 'of-tomorrow-9999999999999')`,
+      ),
+    )
+    expect(await migrate([])).toMatchObject({
+      code: 0,
+      stderr: "temponest: tenancy_check_skipped: of-tomorrow-9999999999999: not this version's migrations\n",
+    })
+    const app = home.start({ DATABASE_URL: database.url, NODE_ENV: 'production', JWT_SECRET: 'x'.repeat(32) })
+    await app.until(() => app.stdout.includes('"event":"tenancy_check_skipped"'), 30_000)
+    expect(app.stdout).toContain('"unknownMigrations":["of-tomorrow-9999999999999"]')
+  })
+
   it('refuses a direction that it does not know, before it touches anything', async () => {
     expect(await migrate(['sideways'])).toMatchObject({
       code: 1,

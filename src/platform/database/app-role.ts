@@ -1,4 +1,5 @@
 import { hkdfSync } from 'node:crypto'
+import { JOBS_SCHEMA } from '../jobs/jobs-schema.js'
 import { scramVerifier } from './scram-verifier.js'
 import type { Client } from 'pg'
 
@@ -34,16 +35,21 @@ export async function ensureAppRole(owner: Client, role: AppRole): Promise<void>
 
 /**
  * @throws Error when the role could step around row-level security: by what it is, or by what it could become with
- * SET ROLE, which NOINHERIT does not forbid
+ * SET ROLE, which NOINHERIT does not forbid. Who owns the schema drops what is in it, who owns `app_tenant()` rewrites it,
+ * and who creates roles may grant himself others. The database's owner has `pg_database_owner`, which owns `public`.
  */
 export async function refusePrivilegedRole(client: Client): Promise<void> {
   const { rows } = await client.query<{ name: string; privileged: string | null }>(
     `SELECT current_user AS name,
             (SELECT min(r.rolname) FROM pg_roles r
               WHERE pg_has_role(current_user, r.oid, 'MEMBER')
-                AND (r.rolsuper OR r.rolbypassrls
+                AND (r.rolsuper OR r.rolbypassrls OR r.rolcreaterole
+                     OR EXISTS (SELECT 1 FROM pg_namespace n
+                                 WHERE n.nspname IN ('public', '${JOBS_SCHEMA}') AND n.nspowner = r.oid)
                      OR EXISTS (SELECT 1 FROM pg_class c
-                                 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relowner = r.oid)))
+                                 WHERE c.relnamespace = 'public'::regnamespace AND c.relowner = r.oid)
+                     OR EXISTS (SELECT 1 FROM pg_proc f
+                                 WHERE f.pronamespace = 'public'::regnamespace AND f.proowner = r.oid)))
               AS privileged`,
   )
   const { name = '?', privileged = '?' } = rows[0] ?? {}
@@ -51,6 +57,7 @@ export async function refusePrivilegedRole(client: Client): Promise<void> {
   const who =
     name === privileged ? `the database role ${name}` : `the database role ${name} may become ${privileged}, which`
   throw new Error(
-    `${who} is a superuser, bypasses row-level security or owns the tables: DATABASE_APP_URL must name another`,
+    `${who} is a superuser, bypasses row-level security, may create roles, or owns the database, a schema, a table or a ` +
+      'function that policies may call: DATABASE_APP_URL must name another',
   )
 }

@@ -2,6 +2,7 @@ import { Client } from 'pg'
 import { ConfigError } from '../config/config-error.js'
 import { refusePrivilegedRole } from './app-role.js'
 import { findTenancyViolations } from './tenancy-check.js'
+import { LASTING_RULES, TENANCY_RULES } from './tenancy-rules.js'
 
 const CONNECT_TIMEOUT_MS = 5000
 /** PostgreSQL 15 brought `security_invoker` views, which the tenancy stands on. */
@@ -52,21 +53,25 @@ export async function checkPooler(pooler: Entrance, directUrl: string): Promise<
 }
 
 /**
- * The catalogue as it is now, whatever made it so. A schema that a newer version has migrated is that version's to judge:
- * its rules know tables that ours do not.
+ * The catalogue as it is now, whatever made it so. A schema that a newer version has migrated is that version's to judge
+ * by lists of tables, policies and grants: ours do not know its own. What holds for any table is asked all the same, since
+ * a row in `schema_migrations` is soon written.
  * @param knownMigrations names of the migrations that this version has
+ * @returns names of the migrations that it does not have; none when the whole check was made
  */
 export async function checkTenancy(
   ownerUrl: string,
   { appRoleName, knownMigrations }: { appRoleName: string; knownMigrations: readonly string[] },
-): Promise<void> {
-  await withClient(ownerUrl, `DATABASE_URL: the schema does not keep tenants apart`, async (client) => {
-    const newer = await client.query('SELECT 1 FROM schema_migrations WHERE name <> ALL ($1) LIMIT 1', [
-      knownMigrations,
-    ])
-    if (newer.rowCount) return
-    const violations = await findTenancyViolations(client, appRoleName)
+): Promise<string[]> {
+  return withClient(ownerUrl, `DATABASE_URL: the schema does not keep tenants apart`, async (client) => {
+    const { rows: unknown } = await client.query<{ name: string }>(
+      'SELECT name FROM schema_migrations WHERE name <> ALL ($1) ORDER BY timestamp',
+      [knownMigrations],
+    )
+    const rules = unknown.length > 0 ? LASTING_RULES : TENANCY_RULES
+    const violations = await findTenancyViolations(client, appRoleName, rules)
     if (violations.length > 0) throw new Error(summarise(violations))
+    return unknown.map(({ name }) => name)
   })
 }
 

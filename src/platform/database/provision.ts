@@ -22,6 +22,8 @@ export interface ProvisionedDatabase {
   readonly appUrl: string
   /** For people: which server and database this is, with no secret in it. */
   readonly description: string
+  /** Migrations of a newer version: by the lists of this one, `tenancy_check_skipped`, the schema was not judged. */
+  readonly unknownMigrations: readonly string[]
   /** Stops the embedded server, where there is one. */
   close(): Promise<void>
 }
@@ -45,14 +47,15 @@ export async function provisionDatabase(
     const setting = manageAppRole ? 'DATABASE_URL' : 'DATABASE_APP_URL'
     // An operator's role has to be there before it is granted to; ours comes with the migrations.
     if (!manageAppRole) await checkAppRole({ url: appUrl, setting, role: appRole.name })
-    await migrate(target)
+    const unknownMigrations = await migrate(target)
     await checkAppRole({ url: appUrl, setting, role: appRole.name })
     const poolerUrl = config.settings.DATABASE_POOLER_URL
     if (poolerUrl !== undefined) {
       const url = throughPooler(appUrl, poolerUrl)
       await checkPooler({ url, setting: 'DATABASE_POOLER_URL', role: appRole.name }, appUrl)
     }
-    return { appUrl: target.appUrl, description: target.description, close: async () => target[Symbol.asyncDispose]() }
+    const { description } = target
+    return { appUrl, description, unknownMigrations, close: async () => target[Symbol.asyncDispose]() }
   } catch (error) {
     await target[Symbol.asyncDispose]()
     throw error
@@ -106,7 +109,7 @@ function describeTarget(config: AppConfig, embeddedUrl?: string): Target {
   return { ownerUrl, appUrl: app.href, appRole, manageAppRole: true }
 }
 
-async function migrate(target: Target): Promise<void> {
+async function migrate(target: Target): Promise<string[]> {
   await checkServer(target.ownerUrl)
   const migrator = new Migrator(target)
   try {
@@ -115,5 +118,5 @@ async function migrate(target: Target): Promise<void> {
     throw new DatabaseUnusableError(`DATABASE_URL: migration failed: ${messageOf(cause)}`, { cause })
   }
   const { ownerUrl, appRole } = target
-  await checkTenancy(ownerUrl, { appRoleName: appRole.name, knownMigrations: migrator.known })
+  return checkTenancy(ownerUrl, { appRoleName: appRole.name, knownMigrations: migrator.known })
 }
