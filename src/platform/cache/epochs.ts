@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CacheableMemory } from '@cacheable/memory'
 import { Injectable } from '@nestjs/common'
 import { PinoLogger } from 'nestjs-pino'
+import { LRU } from 'tiny-lru'
 import { RedisConnection } from './redis-connection.js'
 
 /**
@@ -29,11 +29,7 @@ const RETRY_ADVANCE_MS = 100
 @Injectable()
 export class Epochs {
   /** Without an end: an advance always reaches it. One that is pushed out costs a load. */
-  private readonly inProcess = new CacheableMemory({
-    lruSize: MAX_EPOCHS_IN_PROCESS,
-    useClone: false,
-    checkInterval: 0,
-  })
+  private readonly inProcess = new LRU<string>(MAX_EPOCHS_IN_PROCESS)
   private restUntil = 0
 
   constructor(
@@ -72,7 +68,7 @@ export class Epochs {
   }
 
   private readInProcess(name: string): string {
-    const known = this.inProcess.get<string>(name)
+    const known = this.inProcess.get(name)
     if (known !== undefined) return known
     const made = newEpoch()
     this.inProcess.set(name, made)

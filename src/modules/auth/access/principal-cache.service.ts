@@ -1,5 +1,5 @@
-import { CacheableMemory } from '@cacheable/memory'
 import { Injectable } from '@nestjs/common'
+import { LRU } from 'tiny-lru'
 import { Epochs } from '#platform/cache/epochs.js'
 import type { Principal } from '#platform/http/principal.js'
 import { AuthCacheMetrics } from './auth-cache-metrics.service.js'
@@ -29,7 +29,7 @@ export interface PrincipalSource {
  */
 @Injectable()
 export class PrincipalCache {
-  private readonly entries = new CacheableMemory({ lruSize: MAX_PRINCIPALS, useClone: false, checkInterval: 0 })
+  private readonly entries = new LRU<Entry>(MAX_PRINCIPALS, MAX_AGE_MS, true)
 
   constructor(
     private readonly epochs: Epochs,
@@ -40,7 +40,7 @@ export class PrincipalCache {
     const read = this.epochs.read(epochNames)
     const epochs = read instanceof Promise ? await read : read
     if (epochs === undefined) return this.miss(load)
-    const known = this.entries.get<Entry>(key)
+    const known = this.entries.get(key)
     if (known?.epochs === epochs) {
       this.metrics.count('user_perms', 'hit')
       return known.principal
@@ -48,7 +48,7 @@ export class PrincipalCache {
     // Kept before it is there: a thousand requests at the end of a lease read the database once. Whoever joins has seen
     // the same epochs, so no change that was answered before he asked can be missing from what is read.
     const principal = this.miss(load)
-    this.entries.set(key, { epochs, principal } satisfies Entry, MAX_AGE_MS)
+    this.entries.set(key, { epochs, principal })
     principal.catch(() => this.entries.delete(key))
     return principal
   }

@@ -1,6 +1,6 @@
-import { CacheableMemory } from '@cacheable/memory'
 import { Injectable } from '@nestjs/common'
 import pLimit from 'p-limit'
+import { LRU } from 'tiny-lru'
 import { AppError } from '#kernel/app-error.js'
 import { Clock } from '#kernel/clock.js'
 import type { Principal } from '#platform/http/principal.js'
@@ -21,7 +21,7 @@ const MAX_UNKNOWN_KEYS_WAITING = 500
 @Injectable()
 export class Principals {
   /** By hash. What a key was made with never changes; whether it still stands is asked each time. */
-  private readonly knownKeys = new CacheableMemory({ lruSize: MAX_KNOWN_KEYS, useClone: false, checkInterval: 0 })
+  private readonly knownKeys = new LRU<ApiKeyFacts>(MAX_KNOWN_KEYS)
 
   private readonly unknownKeys = pLimit(UNKNOWN_KEYS_AT_ONCE)
 
@@ -68,7 +68,7 @@ export class Principals {
 
   private async findKey(hash: Buffer): Promise<ApiKeyFacts | null> {
     const name = hash.toString('base64url')
-    const known = this.knownKeys.get<ApiKeyFacts>(name)
+    const known = this.knownKeys.get(name)
     if (known) return known
     if (this.unknownKeys.pendingCount >= MAX_UNKNOWN_KEYS_WAITING) throw tooManyUnknownKeys()
     const facts = await this.unknownKeys(() => this.standings.findApiKey(hash))

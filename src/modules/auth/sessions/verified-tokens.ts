@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto'
-import { CacheableMemory } from '@cacheable/memory'
 import { Injectable } from '@nestjs/common'
+import { LRU } from 'tiny-lru'
 import { Clock } from '#kernel/clock.js'
 import { AuthCacheMetrics } from '../access/auth-cache-metrics.service.js'
 import type { AccessClaims } from './access-tokens.js'
 
 const MAX_TOKENS = 10_000
-/** A ceiling: a token that expires sooner is forgotten sooner. */
+/** A ceiling: a token that expires sooner is not found any more. */
 const MAX_AGE_MS = 30_000
 const MS_PER_SECOND = 1000
 
@@ -17,7 +17,7 @@ const MS_PER_SECOND = 1000
  */
 @Injectable()
 export class VerifiedTokens {
-  private readonly claims = new CacheableMemory({ lruSize: MAX_TOKENS, useClone: false, checkInterval: 0 })
+  private readonly claims = new LRU<AccessClaims>(MAX_TOKENS, MAX_AGE_MS, true)
 
   constructor(
     private readonly clock: Clock,
@@ -25,14 +25,14 @@ export class VerifiedTokens {
   ) {}
 
   find(token: string): AccessClaims | undefined {
-    const claims = this.claims.get<AccessClaims>(keyOf(token))
-    this.metrics.count('jwt', claims ? 'hit' : 'miss')
-    return claims
+    const claims = this.claims.get(keyOf(token))
+    const isValid = claims !== undefined && claims.exp * MS_PER_SECOND > this.clock.now().getTime()
+    this.metrics.count('jwt', isValid ? 'hit' : 'miss')
+    return isValid ? claims : undefined
   }
 
   add(token: string, claims: AccessClaims): void {
-    const remainingMs = claims.exp * MS_PER_SECOND - this.clock.now().getTime()
-    if (remainingMs > 0) this.claims.set(keyOf(token), claims, Math.min(remainingMs, MAX_AGE_MS))
+    this.claims.set(keyOf(token), claims)
   }
 }
 
