@@ -3,6 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { AuditedEvent } from '#platform/events/audited-event.js'
+import { EventBus } from '#platform/events/event-bus.js'
 import { expectProblem } from '../support/problem.js'
 import { TestApp } from '../support/test-app.js'
 import { TestUser } from '../support/test-user.js'
@@ -12,11 +14,16 @@ const README = join(import.meta.dirname, '../../src/modules/audit/README.md')
 
 let app: TestApp
 let user: TestUser
+let failure: Error | undefined
 
 beforeAll(async () => {
   app = await TestApp.start()
+  app.nest.get(EventBus).subscribe(AuditedEvent, async () => {
+    if (failure) throw failure
+  })
 })
 beforeEach(async () => {
+  failure = undefined
   user = await TestUser.register(app)
 })
 afterAll(async () => app[Symbol.asyncDispose]())
@@ -52,7 +59,7 @@ describe('the NDJSON export', () => {
     await Promise.all(Array.from({ length: 450 }, () => record(app, user)))
     const lines = (await exportOf('ndjson')).trimEnd().split('\n')
     const sequences = lines.map((line) => JSON.parse(line).sequence)
-    expect(sequences).toEqual(Array.from({ length: checked + 450 }, (_, index) => checked + 450 - index))
+    expect(sequences).toEqual(Array.from({ length: checked + 451 }, (_, index) => checked + 451 - index))
   })
 
   it('takes the filters of the list, and shows nothing of another tenant', async () => {
@@ -80,8 +87,9 @@ describe('the NDJSON export', () => {
       writeFileSync(program, String(/```js\n([\s\S]*?)```/.exec(readFileSync(README, 'utf8'))?.[1]))
       const run = (input: string): string =>
         execFileSync(process.execPath, [program, user.tenantId], { input, encoding: 'utf8', env: {}, stdio: 'pipe' })
+      const whole = await exportOf('ndjson')
       const { head } = await verify(user)
-      expect(run(await exportOf('ndjson'))).toBe(`${head?.sequence} entries, head ${head?.hash}\n`)
+      expect(run(whole)).toBe(`${head?.sequence} entries, head ${head?.hash}\n`)
       await tamper(app, `UPDATE audit_log SET address = '192.0.2.9' WHERE tenant_id = $1 AND sequence = $2`, [
         user.tenantId,
         Number(head?.sequence) - 1,
@@ -91,6 +99,31 @@ describe('the NDJSON export', () => {
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
+  })
+})
+
+describe('an export', () => {
+  it('is an entry itself, with its filters but not the words searched for, and begins with it', async () => {
+    const [first] = (await exportOf('ndjson')).split('\n')
+    await exportOf('csv', '?action=opened&q=somebody')
+    const entries = await list(user, '?action=sensitive_read')
+    expect(entries).toEqual([
+      expect.objectContaining({
+        actor: { type: 'user', id: user.userId },
+        resource: { type: 'audit_log', id: 'csv' },
+        after: { action: 'opened', q: '[not kept]' },
+      }),
+      expect.objectContaining({ resource: { type: 'audit_log', id: 'ndjson' }, after: {} }),
+    ])
+    expect(JSON.parse(String(first))).toEqual(entries[1])
+  })
+
+  it('that cannot be written down is not given', async () => {
+    const before = await verify(user)
+    failure = new Error('no audit today')
+    expect((await user.request({ url: '/v1/audit-log/export.ndjson' })).statusCode).toBe(500)
+    failure = undefined
+    expect(await verify(user)).toEqual(before)
   })
 })
 

@@ -134,6 +134,18 @@ describe('an audited event', () => {
     })
   })
 
+  it.each([
+    ['203.0.113.7', '203.0.113.7'],
+    ['fe80::1%eth0', 'fe80::1'],
+    ['unknown', null],
+    ['<script>alert(1)</script>', null],
+    ['203.0.113.7:4711', null],
+  ])('of a request from %j has the address %j', async (address, kept) => {
+    const user = await TestUser.register(app)
+    await requestContext.run({ requestId: 'request-1', address }, () => record(app, user))
+    expect((await list(user, '?limit=1'))[0]).toMatchObject({ address: kept, requestId: 'request-1' })
+  })
+
   it('keeps changed fields alone, and no secret', async () => {
     const user = await TestUser.register(app)
     await record(app, user, {

@@ -48,11 +48,11 @@ async function join(userId: string, tenantId: string, role: string, server = app
   ])
 }
 
-const issue = (token: string, userId: string, server = app) =>
+const issue = (token: string, userId: string, server = app, headers: Record<string, string> = {}) =>
   server.inject({
     method: 'POST',
     url: `/v1/members/${userId}/password-reset`,
-    headers: { authorization: `Bearer ${token}` },
+    headers: { authorization: `Bearer ${token}`, ...headers },
   })
 const reset = (token: string) =>
   app.inject({ method: 'POST', url: '/v1/auth/password/reset', payload: { token, password: NEW_PASSWORD } })
@@ -80,6 +80,15 @@ describe('an admin on a server without mail', () => {
     const second = (await issue(owner.accessToken, member.userId)).json().token
     expect((await reset(first)).statusCode).toBe(400)
     expect((await reset(second)).statusCode).toBe(204)
+  })
+
+  it('is handed one link for one idempotency key, however often he asks', async () => {
+    const member = await hire(owner, 'member')
+    const first = await issue(owner.accessToken, member.userId, app, { 'idempotency-key': 'reset-once' })
+    const second = await issue(owner.accessToken, member.userId, app, { 'idempotency-key': 'reset-once' })
+    expect([second.statusCode, second.headers['idempotent-replayed']]).toEqual([201, 'true'])
+    expect([second.body, second.headers['cache-control']]).toEqual([first.body, 'no-store'])
+    expect((await reset(first.json().token)).statusCode).toBe(204)
   })
 
   it('gets none for an owner: that takes an owner', async () => {
@@ -153,9 +162,18 @@ describe('an admin on a server with mail', () => {
     await using mailing = await TestApp.start({ env: { SMTP_URL: mailbox.url } })
     const boss = await TestUser.register(mailing)
     const member = await hire(boss, 'member', mailing)
-    const response = await issue(boss.accessToken, member.userId, mailing)
+    const once = { 'idempotency-key': 'mail-once' }
+    const response = await issue(boss.accessToken, member.userId, mailing, once)
     expect([response.statusCode, response.json()]).toEqual([202, { status: 'reset_sent' }])
+    const repeated = await issue(boss.accessToken, member.userId, mailing, once)
+    expect([repeated.statusCode, repeated.headers['idempotent-replayed'], repeated.body]).toEqual([
+      202,
+      'true',
+      response.body,
+    ])
     const { token } = await mailbox.receive(member.email)
+    const jobs = await mailing.sql(`SELECT 1 FROM pgboss.job WHERE name = 'auth.recovery-mails'`)
+    expect(jobs).toHaveLength(1)
     const payload = { token, password: NEW_PASSWORD }
     const answer = await mailing.inject({ method: 'POST', url: '/v1/auth/password/reset', payload })
     expect(answer.statusCode).toBe(204)

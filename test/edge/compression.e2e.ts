@@ -178,9 +178,15 @@ describe('an answer that holds a secret', () => {
       app.inject({ method: 'POST', url: `/v1/auth/${route}`, payload, headers: acceptEncoding })
     const registered = await post('register', { ...credentials, name: 'n'.repeat(100), tenantName: 't'.repeat(100) })
     const loggedIn = await post('login', credentials)
+    const otherwiseSpelled = await app.inject({
+      method: 'POST',
+      url: '/v1/%61uth/login',
+      payload: credentials,
+      headers: acceptEncoding,
+    })
     const refreshed = await post('refresh', { refreshToken: loggedIn.json().refreshToken })
-    const answers = [registered, loggedIn, refreshed]
-    expect(answers.map(({ statusCode }) => statusCode)).toEqual([201, 200, 200])
+    const answers = [registered, loggedIn, otherwiseSpelled, refreshed]
+    expect(answers.map(({ statusCode }) => statusCode)).toEqual([201, 200, 200, 200])
     for (const { headers, rawPayload } of answers) {
       expect(rawPayload.length).toBeGreaterThan(MIN_BYTES)
       expect(headers['content-encoding']).toBeUndefined()

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import type { LightMyRequestResponse } from 'fastify'
-import { MAX_CSP_REPORT_ROWS } from '../../src/modules/csp-reports/csp-reports.service.js'
+import { Database } from '#platform/database/database.js'
+import { MAX_CSP_REPORT_ROWS, MAX_WAITING_CSP_REPORTS } from '../../src/modules/csp-reports/csp-reports.service.js'
+import { withClient } from '../support/test-database.js'
 import { expectProblem } from '../support/problem.js'
 import { TestApp } from '../support/test-app.js'
 
@@ -10,7 +12,7 @@ const DOCUMENT = 'https://app.example/docs'
 let app: TestApp
 
 beforeAll(async () => {
-  app = await TestApp.start()
+  app = await TestApp.start({ env: { PUBLIC_URL: 'https://app.example' } })
 })
 beforeEach(() => app.sql('DELETE FROM csp_reports'))
 afterAll(() => app[Symbol.asyncDispose]())
@@ -64,6 +66,16 @@ const report = (changes: object = {}) => ({
   },
 })
 
+const batchOf = (blockedURL: string) => [report({ blockedURL })]
+
+/** What /metrics has of them. */
+async function counted(): Promise<{ stored: number; dropped: number }> {
+  const { body } = await app.inject({ url: '/metrics' })
+  const of = (result: string) =>
+    Number(new RegExp(`^temponest_csp_reports_total\\{result="${result}"\\} (\\d+)$`, 'm').exec(body)?.[1] ?? 0)
+  return { stored: of('stored'), dropped: of('dropped') }
+}
+
 const rows = () =>
   app.sql('SELECT directive, document_uri, blocked_uri, hits::int FROM csp_reports ORDER BY directive, blocked_uri')
 
@@ -109,6 +121,77 @@ describe('a report', () => {
       ['eval', 20],
       ['inline', 40],
     ])
+  })
+
+  it.each([
+    ['another site', 'https://evil.example/docs'],
+    ['another port', 'https://app.example:8443/docs'],
+    ['no site', 'data:text/html,x'],
+  ])('of a document of %s is taken and not kept', async (_, document) => {
+    const before = await counted()
+    expect((await send(legacy({ 'document-uri': document }))).statusCode).toBe(204)
+    expect((await send([report({ documentURL: document }), report()])).statusCode).toBe(204)
+    expect((await rows()).map(({ document_uri, hits }) => [document_uri, hits])).toEqual([[DOCUMENT, 1]])
+    expect(await counted()).toEqual({ stored: before.stored + 1, dropped: before.dropped + 2 })
+  })
+
+  it('waits for nobody: what is known counts, what is new is dropped while another adds, or counts, it', async () => {
+    await send(legacy())
+    await send(batchOf('eval'))
+    const before = await counted()
+    await withClient(app.database.url, async (client) => {
+      await client.query('BEGIN')
+      await client.query('SELECT pg_advisory_xact_lock($1)', [0x63_73_70])
+      await client.query(`SELECT 1 FROM csp_reports WHERE blocked_uri = 'eval' FOR UPDATE`)
+      for (const payload of [legacy(), batchOf('eval'), batchOf('inline')]) {
+        expect((await send(payload)).statusCode).toBe(204)
+      }
+      await client.query('ROLLBACK')
+    })
+    expect((await rows()).map(({ blocked_uri, hits }) => [blocked_uri, hits])).toEqual([
+      ['https://evil.example/x.js', 2],
+      ['eval', 1],
+    ])
+    expect(await counted()).toEqual({ stored: before.stored + 1, dropped: before.dropped + 2 })
+  })
+
+  it('takes no connection from requests', async () => {
+    await using busy = await TestApp.start({ env: { PUBLIC_URL: 'https://app.example', DATABASE_POOL_SIZE: '2' } })
+    const database = busy.nest.get(Database)
+    const done = Promise.withResolvers<void>()
+    const held = Array.from({ length: 2 }, () => database.transaction({}, () => done.promise))
+    try {
+      const headers = { 'content-type': 'application/csp-report' }
+      const payload = JSON.stringify(legacy())
+      const response = await busy.inject({ method: 'POST', url: '/csp-reports', payload, headers })
+      expect(response.statusCode).toBe(204)
+      expect(await busy.sql('SELECT hits::int FROM csp_reports')).toEqual([{ hits: 1 }])
+    } finally {
+      done.resolve()
+      await Promise.all(held)
+    }
+  })
+
+  it('is dropped in a flood, and the flood is answered', async () => {
+    const before = await counted()
+    const fitting = MAX_WAITING_CSP_REPORTS + 1
+    const tooMany = 20
+    await withClient(app.database.url, async (client) => {
+      await client.query('BEGIN')
+      await client.query('LOCK TABLE csp_reports')
+      const answered = Promise.withResolvers<void>()
+      let answers = 0
+      const flood = Array.from({ length: fitting + tooMany }, async () => {
+        expect((await send(legacy())).statusCode).toBe(204)
+        answers += 1
+        if (answers === tooMany) answered.resolve()
+      })
+      await answered.promise
+      await client.query('ROLLBACK')
+      await Promise.all(flood)
+    })
+    expect(await rows()).toEqual([expect.objectContaining({ hits: fitting })])
+    expect(await counted()).toEqual({ stored: before.stored + fitting, dropped: before.dropped + tooMany })
   })
 
   it('of nothing is taken', async () => {

@@ -19,6 +19,7 @@ export class CacheAdminController {
   @Endpoint({
     summary: "Empty your tenant's caches",
     access: 'cache:clear',
+    idempotent: true,
     answers: [{ status: 200, description: 'Cleared, on every replica.', schema: clearedCacheSchema }],
     problems: [400],
   })

@@ -19,7 +19,10 @@ export class CacheAdminService {
     private readonly clock: Clock,
   ) {}
 
-  /** On every replica, by the time it resolves. Recorded first: a clearing that nobody could trace would be worse than none. */
+  /**
+   * On every replica, by the time it resolves. Recorded first: a clearing that nobody could trace would be worse than none.
+   * Its answer is kept for an `Idempotency-Key` when all is done, not with the record: cleared twice is better than never.
+   */
   async clear({ tenantId }: Principal, scope: CacheScope): Promise<ClearedCache> {
     await this.database.transaction({ tenantId }, (tx) => this.events.emit(new CacheCleared(tenantId, scope), tx))
     await Promise.all([

@@ -1,11 +1,13 @@
 import { Readable } from 'node:stream'
 import { Injectable } from '@nestjs/common'
 import { Database } from '#platform/database/database.js'
+import { EventBus } from '#platform/events/event-bus.js'
 import { decodeCursor, type Page, toPage } from '#platform/http/page.js'
 import type { Principal } from '#platform/http/principal.js'
 import { AUDIT_CSV_HEADER, toCsvLine } from './audit-csv.js'
 import { type AuditCriteria, AuditLogRepository, type AuditPosition } from './audit-log.repository.js'
 import { type AuditEntry, type AuditFilter, type AuditListQuery, isActorType } from './audit-log.schemas.js'
+import { AuditLogExported } from './audit.events.js'
 import { foldText } from './search-text.js'
 
 /** Held in memory at once by an export: some 7 MB if all of them are as large as they can be. */
@@ -24,6 +26,7 @@ export class AuditLogService {
   constructor(
     private readonly database: Database,
     private readonly log: AuditLogRepository,
+    private readonly events: EventBus,
   ) {}
 
   /** Newest first, and stable while entries are added: sequences only grow. */
@@ -36,11 +39,15 @@ export class AuditLogService {
   /**
    * All that match, newest first, read as fast as the client takes it. No connection is held between batches. The first one is
    * read before this resolves, so that what fails at once is still a problem; what fails later breaks the download off.
+   * It is an entry itself, written first: nobody takes the log away unseen.
    */
   async export({ tenantId }: Principal, filter: AuditFilter, format: keyof typeof FORMATS): Promise<Readable> {
     const read = (below: string | undefined): Promise<AuditEntry[]> =>
       this.read(tenantId, filter, { below, limit: EXPORT_BATCH_SIZE })
     const { header, toLine } = FORMATS[format]
+    await this.database.transaction({ tenantId }, (tx) =>
+      this.events.emit(new AuditLogExported(tenantId, format, filter), tx),
+    )
     return Readable.from(writeLines(await read(undefined), { read, header, toLine }))
   }
 

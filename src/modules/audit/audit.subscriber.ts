@@ -4,6 +4,7 @@ import { newId } from '#kernel/ids.js'
 import type { Tx } from '#platform/database/tx.js'
 import { type Actor, AuditedEvent } from '#platform/events/audited-event.js'
 import { EventBus } from '#platform/events/event-bus.js'
+import { readableAddress } from '#platform/http/client-network.js'
 import { requestContext } from '#platform/http/request-context.js'
 import { canonicalPayload, type ChainedFacts, genesisHash } from './audit-chain.js'
 import { recordedChanges, storableText } from './audit-facts.js'
@@ -54,7 +55,7 @@ export class AuditSubscriber implements OnModuleInit {
         id: storableText(audit.resource.id, MAX_NAME_LENGTH),
       },
       ...recordedChanges(audit.before, audit.after),
-      address: context?.address ?? null,
+      address: readableAddress(context?.address),
       requestId: context?.requestId ?? null,
     }
   }

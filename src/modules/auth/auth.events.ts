@@ -108,6 +108,21 @@ export class UserRenamed extends UserEvent {
   }
 }
 
+/** A request was refused that its principal had no permission for. */
+export class AccessRefused extends AuditedEvent {
+  readonly type = 'access.refused'
+  readonly audit: AuditFacts
+
+  constructor(
+    readonly tenantId: string,
+    permission: string,
+    route: string,
+  ) {
+    super()
+    this.audit = { action: 'authz_fail', resource: { type: 'permission', id: permission }, after: { route } }
+  }
+}
+
 /** Too many failed sign-ins in a row: the next ones wait. */
 export class AccountLocked extends UserEvent {
   override readonly type = 'user.locked'

@@ -3,6 +3,8 @@ import { APP_GUARD } from '@nestjs/core'
 import { JwtModule } from '@nestjs/jwt'
 import { PassportModule } from '@nestjs/passport'
 import { RateLimitGuard } from '#platform/http/rate-limits/rate-limit.guard.js'
+import { AccessRefusalsJob } from './access/access-refusals.job.js'
+import { AccessRefusals } from './access/access-refusals.service.js'
 import { authCacheMetricsProviders } from './access/auth-cache-metrics.service.js'
 import { AuthenticationGuard } from './access/authentication.guard.js'
 import { AuthorizationGuard } from './access/authorization.guard.js'
@@ -70,7 +72,14 @@ import { SignInController } from './sessions/sign-in.controller.js'
 import { SignIn } from './sessions/sign-in.service.js'
 import { VerifiedTokens } from './sessions/verified-tokens.js'
 
-const access = [PrincipalCache, Principals, StandingsRepository, ...authCacheMetricsProviders]
+const access = [
+  AccessRefusals,
+  AccessRefusalsJob,
+  PrincipalCache,
+  Principals,
+  StandingsRepository,
+  ...authCacheMetricsProviders,
+]
 const accounts = [AccountEvents, AccountService, AccountsRepository]
 const registration = [EmailVerification, PendingRegistrations, PendingRegistrationsJob, Registration]
 const recovery = [

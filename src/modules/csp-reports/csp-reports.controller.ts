@@ -1,5 +1,6 @@
-import { Body, Controller, Post } from '@nestjs/common'
+import { Body, Controller, Post, Req } from '@nestjs/common'
 import { ApiConsumes, ApiTags } from '@nestjs/swagger'
+import type { FastifyRequest } from 'fastify'
 import { Endpoint } from '#platform/http/endpoint.js'
 import { CspReportsService } from './csp-reports.service.js'
 import { type CspReports, cspReportsSchema } from './csp-reports.schemas.js'
@@ -22,7 +23,10 @@ export class CspReportsController {
     answers: [{ status: 204, description: 'Taken.' }],
     problems: [400],
   })
-  async report(@Body({ schema: cspReportsSchema }) reports: CspReports): Promise<void> {
-    await this.reports.record(reports)
+  async report(
+    @Body({ schema: cspReportsSchema }) reports: CspReports,
+    @Req() { host }: FastifyRequest,
+  ): Promise<void> {
+    await this.reports.record(reports, host)
   }
 }

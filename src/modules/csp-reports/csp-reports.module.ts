@@ -2,6 +2,7 @@ import { Module, type OnModuleInit } from '@nestjs/common'
 import { HttpAdapterHost } from '@nestjs/core'
 import type { FastifyInstance } from 'fastify'
 import { AppError } from '#kernel/app-error.js'
+import { cspReportMetricsProviders } from './csp-report-metrics.service.js'
 import { CspReportsController } from './csp-reports.controller.js'
 import { CspReportsRepository } from './csp-reports.repository.js'
 import { CspReportsService } from './csp-reports.service.js'
@@ -9,7 +10,10 @@ import { CspReportsService } from './csp-reports.service.js'
 const PATH = '/csp-reports'
 const BROWSERS_TYPES = ['application/csp-report', 'application/reports+json']
 
-@Module({ controllers: [CspReportsController], providers: [CspReportsService, CspReportsRepository] })
+@Module({
+  controllers: [CspReportsController],
+  providers: [CspReportsService, CspReportsRepository, ...cspReportMetricsProviders],
+})
 export class CspReportsModule implements OnModuleInit {
   constructor(private readonly host: HttpAdapterHost) {}
 

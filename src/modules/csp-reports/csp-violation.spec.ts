@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { fingerprintOf, toViolation } from './csp-violation.js'
+import { fingerprintOf, isOfOrigin, toViolation } from './csp-violation.js'
 
 const REPORTED = {
   directive: 'script-src-elem',
@@ -46,6 +46,20 @@ describe('a reported violation', () => {
     ['something blocked that is no address', { blockedUri: 'not an address' }],
   ])('is none with %s', (_, wrong) => {
     expect(toViolation({ ...REPORTED, ...wrong })).toBeNull()
+  })
+
+  it.each([
+    ['https://app.example/docs', 'https://app.example/base', 'other.example', true],
+    ['https://app.example/docs', 'https://app.example:8443', 'app.example', false],
+    ['https://evil.example/docs', 'https://app.example', 'evil.example', false],
+    ['https://app.example/docs', undefined, 'app.example', true],
+    ['https://app.example/docs', undefined, 'APP.example:443', true],
+    ['http://127.0.0.1:3000/docs', undefined, '127.0.0.1:3000', true],
+    ['http://127.0.0.1:3000/docs', undefined, '127.0.0.1:3001', false],
+    ['https://app.example/docs', undefined, '', false],
+    ['data', undefined, 'data', false],
+  ])('of %s, where we are at %s and reached by %j, is ours: %s', (documentUri, publicUrl, host, isOurs) => {
+    expect(isOfOrigin({ ...REPORTED, documentUri }, publicUrl, host)).toBe(isOurs)
   })
 
   it('is of another kind as soon as one of the three differs', () => {

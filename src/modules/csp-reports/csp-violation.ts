@@ -26,6 +26,19 @@ export function toViolation({ directive, documentUri, blockedUri }: CspViolation
   return { directive: name, documentUri: document, blockedUri: blocked }
 }
 
+/**
+ * Whether its document is of our origin: anybody may report what his own pages have done.
+ * @param publicUrl where clients reach us; where it is unset, what `host` they came by
+ */
+export function isOfOrigin({ documentUri }: CspViolation, publicUrl: string | undefined, host: string): boolean {
+  if (!URL.canParse(documentUri)) return false
+  const { protocol, origin } = new URL(documentUri)
+  if (!HIERARCHICAL.has(protocol)) return false
+  // Behind a proxy we do not see by which scheme the browser came.
+  const ours = publicUrl ?? `${protocol}//${host}`
+  return URL.canParse(ours) && new URL(ours).origin === origin
+}
+
 /** Equal for violations of one kind. */
 export function fingerprintOf({ directive, documentUri, blockedUri }: CspViolation): Buffer {
   return createHash('sha256').update([directive, documentUri, blockedUri].join('\n')).digest()

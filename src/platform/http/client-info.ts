@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { readableAddress, UNREADABLE } from './client-network.js'
 
 const MAX_USER_AGENT_LENGTH = 256
 
@@ -9,5 +10,8 @@ export interface ClientInfo {
 }
 
 export function clientInfoOf({ ip, headers }: FastifyRequest): ClientInfo {
-  return { address: ip, userAgent: headers['user-agent']?.slice(0, MAX_USER_AGENT_LENGTH) ?? null }
+  return {
+    address: readableAddress(ip) ?? UNREADABLE,
+    userAgent: headers['user-agent']?.slice(0, MAX_USER_AGENT_LENGTH) ?? null,
+  }
 }

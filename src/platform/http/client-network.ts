@@ -1,4 +1,4 @@
-import { isIPv4 } from 'node:net'
+import { isIP, isIPv4 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
 /** Of an IPv6 address the first four of eight groups: a network of 64 bits is the least that one customer is given. */
@@ -6,7 +6,8 @@ const NETWORK_GROUPS = 4
 const MAPPED_PREFIX = '::ffff:'
 /** `192.0.2.1:4711` and `[2001:db8::1]:4711`, as some proxies forward them. */
 const WITH_PORT = /^(?:\[([^\]]+)\]|([^:]+)):\d{1,5}$/
-const UNREADABLE = 'unreadable'
+/** Stands for what is no address. */
+export const UNREADABLE = 'unreadable'
 
 /**
  * Who is counted for a request: the IPv4 address, also of one that is mapped into IPv6; of an IPv6 address its /64, since
@@ -22,6 +23,15 @@ export function clientNetwork(address: string | undefined): string {
   }
   const [, bracketed, bare] = WITH_PORT.exec(address) ?? []
   return networkOf(bracketed ?? bare ?? address)
+}
+
+/**
+ * A client's address as it may be stored, without the zone that an IPv6 address can have.
+ * @returns null for what is no address: a proxy may forward any text, and nobody must read it as where somebody was
+ */
+export function readableAddress(address: string | undefined): string | null {
+  const [withoutZone = ''] = (address ?? '').split('%', 1)
+  return isIP(withoutZone) === 0 ? null : withoutZone
 }
 
 function networkOf(address: string): string {

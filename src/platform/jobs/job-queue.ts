@@ -18,6 +18,7 @@ const BACKSTOP_POLL_SECONDS = 1
 const RETENTION_SECONDS = 86_400
 const DELETE_FINISHED_AFTER_SECONDS = 600
 const HEARTBEAT_SECONDS = 10
+const BATCH_RETRY_LIMIT = 2
 const QUEUE_OPTIONS = {
   notify: true,
   heartbeatSeconds: HEARTBEAT_SECONDS,
@@ -137,7 +138,8 @@ export class JobQueue implements OnModuleInit, OnApplicationBootstrap, OnApplica
 
   private async start(worker: Worker<object> | EachWorker<object>): Promise<void> {
     const { queue, batchSize } = worker
-    const options = { ...QUEUE_OPTIONS, ...('retry' in worker && toQueueOptions(worker.retry)) }
+    const retry = 'retry' in worker ? toQueueOptions(worker.retry) : { retryLimit: BATCH_RETRY_LIMIT }
+    const options = { ...QUEUE_OPTIONS, ...retry }
     await this.boss.createQueue(queue, options)
     // A queue that an earlier version made keeps that version's options otherwise.
     await this.boss.updateQueue(queue, options)
@@ -147,28 +149,38 @@ export class JobQueue implements OnModuleInit, OnApplicationBootstrap, OnApplica
       pollingIntervalSeconds: BACKSTOP_POLL_SECONDS,
       notifyPollingIntervalSeconds: BACKSTOP_POLL_SECONDS,
     }
-    if ('handle' in worker) {
-      await this.boss.work(queue, polling, (jobs: Job[]) => worker.handle(jobs.map((job) => job.data)))
-      return
-    }
     await this.boss.work(queue, { ...polling, perJobResults: true }, (jobs: Job[]) =>
-      Promise.all(jobs.map((job) => this.settle(job, worker))),
+      'handle' in worker ? this.settleBatch(jobs, worker) : Promise.all(jobs.map((job) => this.settle(job, worker))),
     )
   }
 
-  /** What went wrong is for the log alone: the queue's tables would keep an error that quotes the job. */
-  private async settle({ id, data, retryCount, signal }: Job, worker: EachWorker<object>): Promise<JobResult> {
+  private async settleBatch(jobs: readonly Job[], { queue, handle }: Worker<object>): Promise<JobResult[]> {
+    try {
+      await handle(jobs.map(({ data }) => data))
+      return jobs.map(({ id }) => ({ id, status: 'completed' }))
+    } catch (error) {
+      for (const job of jobs) this.tellFailure(error, { queue, job, isLast: job.retryCount >= BATCH_RETRY_LIMIT })
+      return jobs.map(({ id }) => ({ id, status: 'failed' }))
+    }
+  }
+
+  private async settle(job: Job, worker: EachWorker<object>): Promise<JobResult> {
+    const { id, data, retryCount, signal } = job
     const isLast = retryCount >= worker.retry.limit
     try {
       await worker.handleEach(data, { isLast, signal })
       return { id, status: 'completed' }
     } catch (error) {
-      const { queue } = worker
-      const fields = { err: error, event: 'job_failed', queue, jobId: id, attempt: retryCount + 1, isLast }
-      if (isLast) this.logger.error(fields, 'job_failed')
-      else this.logger.warn(fields, 'job_failed')
+      this.tellFailure(error, { queue: worker.queue, job, isLast })
       return { id, status: 'failed' }
     }
+  }
+
+  /** What went wrong is for the log alone: the queue's tables would keep an error that quotes the job. */
+  private tellFailure(error: unknown, { queue, job, isLast }: { queue: string; job: Job; isLast: boolean }): void {
+    const fields = { err: error, event: 'job_failed', queue, jobId: job.id, attempt: job.retryCount + 1, isLast }
+    if (isLast) this.logger.error(fields, 'job_failed')
+    else this.logger.warn(fields, 'job_failed')
   }
 }
 

@@ -4,6 +4,7 @@ import { AppError } from '#kernel/app-error.js'
 import { ACCESS_METADATA, type Access, isPermissionAccess } from '#platform/http/endpoint.js'
 import type { Principal } from '#platform/http/principal.js'
 import { CsrfProtection } from '../sessions/csrf-protection.service.js'
+import { AccessRefusals } from './access-refusals.service.js'
 import { type GuardedRequest, unauthenticated } from './authentication.guard.js'
 
 /** Last of the guards. Deny by default: a route that declares no access is refused to everybody. */
@@ -12,9 +13,10 @@ export class AuthorizationGuard implements CanActivate {
   constructor(
     private readonly reflector: Reflector,
     private readonly csrf: CsrfProtection,
+    private readonly refusals: AccessRefusals,
   ) {}
 
-  canActivate(context: ExecutionContext): boolean {
+  canActivate(context: ExecutionContext): boolean | Promise<never> {
     const access = this.reflector.get<Access | undefined>(ACCESS_METADATA, context.getHandler())
     if (access === 'public') return true
     const request = context.switchToHttp().getRequest<GuardedRequest>()
@@ -26,6 +28,11 @@ export class AuthorizationGuard implements CanActivate {
     }
     if (credential?.kind === 'access_token' && credential.fromCookie) this.csrf.assertIntended(request, principal)
     if (isAllowed(principal, access)) return true
+    return this.refuse(principal, access, request)
+  }
+
+  private async refuse(principal: Principal, access: Access | undefined, request: GuardedRequest): Promise<never> {
+    if (access !== undefined) await this.refusals.report(principal, access, request)
     throw new AppError('forbidden', 'forbidden', { detail: refusalOf(access) })
   }
 }

@@ -4,7 +4,13 @@ import type { FastifyReply } from 'fastify'
 import { Endpoint } from '#platform/http/endpoint.js'
 import { CurrentPrincipal, type Principal } from '#platform/http/principal.js'
 import { MemberPasswordReset } from './member-password-reset.service.js'
-import { type MemberReset, memberResetSchema, type MemberResetSent, memberResetSentSchema } from './recovery.schemas.js'
+import {
+  type MemberReset,
+  memberResetSchema,
+  type MemberResetSent,
+  memberResetSentSchema,
+  RESET_SENT,
+} from './recovery.schemas.js'
 
 @ApiTags('members')
 @Controller('v1/members')
@@ -17,6 +23,7 @@ export class MemberPasswordResetController {
     description:
       'Mails him a link; where the server sends no mail the answer has it, to be handed over, and the member must belong to no other team.',
     access: 'members:write',
+    idempotent: true,
     answers: [
       { status: 201, description: 'The link, shown once.', schema: memberResetSchema },
       { status: 202, description: 'The link was mailed to the member.', schema: memberResetSentSchema },
@@ -32,6 +39,6 @@ export class MemberPasswordResetController {
     const issued = await this.resets.issue(principal, userId)
     if (issued) return issued
     void reply.status(202)
-    return { status: 'reset_sent' }
+    return RESET_SENT
   }
 }

@@ -5,6 +5,7 @@ import { AppConfig } from '#platform/config/app-config.js'
 import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
 import { EventBus } from '#platform/events/event-bus.js'
+import { Idempotency } from '#platform/http/idempotency/idempotency.service.js'
 import type { Principal } from '#platform/http/principal.js'
 import { linkWithToken } from '#platform/http/public-url.js'
 import { Mailer } from '#platform/mail/mailer.js'
@@ -12,7 +13,7 @@ import { type Account, AccountsRepository } from '../accounts/accounts.repositor
 import { PasswordResetIssued } from '../auth.events.js'
 import { OneTimeTokens } from './one-time-tokens.service.js'
 import { RecoveryMails } from './recovery-mails.service.js'
-import type { MemberReset } from './recovery.schemas.js'
+import { type MemberReset, RESET_SENT } from './recovery.schemas.js'
 
 type Member = Pick<Account, 'user' | 'membership'>
 
@@ -27,6 +28,7 @@ export class MemberPasswordReset {
     private readonly mails: RecoveryMails,
     private readonly mailer: Mailer,
     private readonly events: EventBus,
+    private readonly idempotency: Idempotency,
   ) {}
 
   /**
@@ -44,6 +46,7 @@ export class MemberPasswordReset {
       await this.events.emit(new PasswordResetIssued(tenantId, memberId, delivery), tx)
       if (delivery === 'link') return this.handOver(tenantId, memberId, tx)
       await this.mails.requestIn({ template: 'password_reset', email: member.user.email }, tx)
+      await this.idempotency.complete({ status: 202, body: RESET_SENT }, tx)
       return null
     })
   }
@@ -59,7 +62,9 @@ export class MemberPasswordReset {
     }
     const { text: token, expiresAt } = await this.tokens.issueForAdmin({ userId, issuedIn: tenantId }, tx)
     const resetUrl = linkWithToken(this.config, 'reset-password', token)
-    return { resetUrl, token, expiresAt: expiresAt.toISOString() }
+    const body = { resetUrl, token, expiresAt: expiresAt.toISOString() }
+    await this.idempotency.complete({ status: 201, body }, tx)
+    return body
   }
 }
 

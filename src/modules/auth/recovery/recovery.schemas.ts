@@ -35,3 +35,4 @@ export const memberResetSentSchema = z
   .strictObject({ status: z.literal('reset_sent') })
   .meta({ id: 'MemberPasswordResetSent' })
 export type MemberResetSent = z.infer<typeof memberResetSentSchema>
+export const RESET_SENT: MemberResetSent = { status: 'reset_sent' }

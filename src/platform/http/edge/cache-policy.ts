@@ -45,7 +45,10 @@ export function setCachePolicy(
   return { isStorable, isSecret: isSecretByPlace(request, reply) }
 }
 
-/** What makes something may show its secret, now and never again. By the status, so that no new route can forget to say so. */
+/**
+ * What makes something may show its secret, now and never again. By the status, so that no new route can forget to say
+ * so; and by the route, which stays the same however its address is spelled.
+ */
 function isSecretByPlace(request: FastifyRequest, reply: FastifyReply): boolean {
-  return reply.statusCode === CREATED || (!isRead(request) && request.url.startsWith(AUTH_PATH))
+  return reply.statusCode === CREATED || (!isRead(request) && request.routeOptions.url?.startsWith(AUTH_PATH) === true)
 }

@@ -64,17 +64,16 @@ describe('RateLimitPolicy', () => {
     const anonymous = { policy: '"anonymous";q=60;w=60', key: 'anonymous:192.0.2.1' }
     expect(chargesOf()).toEqual([anonymous])
     expect(chargesOf(undefined, 'agent-run')).toEqual([anonymous])
-    expect(chargesOf(undefined, 'csp-reports')).toEqual([
-      anonymous,
-      { policy: '"csp-reports";q=30;w=60', key: 'csp-reports:192.0.2.1' },
-    ])
     expect(chargesOf(undefined, 'password-reset')).toEqual([
       anonymous,
       { policy: '"password-reset";q=10;w=3600', key: 'password-reset:192.0.2.1' },
     ])
   })
 
-  it('lets /health have nothing but its own limit', () => {
-    expect(chargesOf(undefined, 'health')).toEqual([{ policy: '"health";q=100;w=60', key: 'health:192.0.2.1' }])
+  it.each([
+    ['health', 100],
+    ['csp-reports', 30],
+  ] as const)('lets %s have nothing but its own limit', (route, quota) => {
+    expect(chargesOf(undefined, route)).toEqual([{ policy: `"${route}";q=${quota};w=60`, key: `${route}:192.0.2.1` }])
   })
 })

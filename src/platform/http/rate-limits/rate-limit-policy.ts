@@ -45,8 +45,9 @@ export class RateLimitPolicy {
    * refused leave no principal, and count by address.
    */
   chargesFor({ ip, params, principal }: AuthenticatedRequest, route: RouteLimit | undefined): Charge[] {
-    // Load balancers ask it often, and may share an address with people: neither may use up what the other has.
-    if (route === 'health') return [charge(this.byAddress.health, clientNetwork(ip))]
+    // Load balancers ask for health often, and browsers report at any page's wish: neither may use up what people have who
+    // share the address, nor they theirs.
+    if (route === 'health' || route === 'csp-reports') return [charge(this.byAddress[route], clientNetwork(ip))]
     const tier = principal ? this.tierOf(principal) : charge(this.tiers.anonymous, clientNetwork(ip))
     if (route === undefined) return [tier]
     if (route !== 'agent-run') return [tier, charge(this.byAddress[route], clientNetwork(ip))]
