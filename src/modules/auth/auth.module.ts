@@ -15,6 +15,7 @@ import { AccountService } from './accounts/account.service.js'
 import { AccountsRepository } from './accounts/accounts.repository.js'
 import { InvitationAcceptance } from './invitations/invitation-acceptance.service.js'
 import { InvitationDelivery } from './invitations/invitation-delivery.service.js'
+import { InvitationQuota } from './invitations/invitation-quota.service.js'
 import { InvitationsController } from './invitations/invitations.controller.js'
 import { InvitationsRepository } from './invitations/invitations.repository.js'
 import { Invitations } from './invitations/invitations.service.js'
@@ -83,7 +84,7 @@ const recovery = [
   ResetConsequences,
 ]
 const members = [MemberChanges, Members, MembersRepository]
-const invitations = [InvitationAcceptance, InvitationDelivery, Invitations, InvitationsRepository, Invitees, NewMembers]
+const invitations = [InvitationAcceptance, InvitationDelivery, InvitationQuota, Invitations, InvitationsRepository, Invitees, NewMembers]
 const apiKeys = [ApiKeyBudgets, ApiKeyMinting, ApiKeys, ApiKeysRepository, ApiKeyUses]
 const passwords = [PasswordChange, PasswordHasher, PasswordPolicy, PasswordRehash, PasswordSetter]
 const sessions = [

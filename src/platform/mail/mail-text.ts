@@ -64,6 +64,13 @@ const LETTERS: { [T in Mail['template']]: (mail: Extract<Mail, { template: T }>)
     before: ['The password of your TempoNest account was changed, and its other sessions were ended.'],
     after: ['If this was not you, ask for a new password at once, and tell your administrator.'],
   }),
+  password_was_reset: () => ({
+    subject: 'Your password was changed',
+    before: [
+      'The password of your TempoNest account was set anew with a link. Its sessions were ended, and its API keys deleted: make new ones where you need them.',
+    ],
+    after: ['If this was not you, ask for a new password at once, and tell your administrator.'],
+  }),
 }
 
 function toHtml({ subject, before, link, after }: Letter): string {

@@ -49,6 +49,13 @@ export class ApiKeysRepository {
     return affected === 1
   }
 
+  /** Deletes all of a member's keys. @returns them as they were */
+  async deleteOf(owner: { tenantId: string; userId: string }, tx: Tx): Promise<ApiKeyRecord[]> {
+    const keys = await tx.entities.find(ApiKeyEntity, { where: owner, lock: { mode: 'pessimistic_write' } })
+    await tx.entities.delete(ApiKeyEntity, owner)
+    return keys
+  }
+
   /** The key's budget; null when there is no such key any more. On the path of every run that a key starts. */
   async findBudget(tenantId: string, id: string, tx: Tx): Promise<Pick<ApiKeyRecord, 'budgetUsd'> | null> {
     const rows = await tx.query<Pick<ApiKeyRecord, 'budgetUsd'>>({

@@ -44,8 +44,8 @@ export class InvitationAcceptance {
     client: ClientInfo,
   ): Promise<SignedIn> {
     const invitation = await this.find(command.token)
-    const { tenantId, email } = invitation
-    const invitee = await this.invitees.identify(email, command, principal)
+    const { tenantId } = invitation
+    const invitee = await this.invitees.identify(invitation, command, principal)
     const signedIn = await this.database.transaction({ tenantId, userId: invitee.userId }, (tx) =>
       this.admit({ invitation, invitee, name: command.name ?? null, client }, tx),
     )

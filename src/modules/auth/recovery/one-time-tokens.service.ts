@@ -15,6 +15,11 @@ const VERIFICATION_TTL_SECONDS = 86_400
  */
 const MAX_MAILED_PER_WINDOW = 3
 const WINDOW_SECONDS = 3600
+/** A reset that came by mail proves the address, too; to prove the address is no reason to forget that a reset was asked for. */
+const SPENT_WITH: Record<OneTimeTokenKind, readonly OneTimeTokenKind[]> = {
+  password_reset: ['password_reset', 'email_verification'],
+  email_verification: ['email_verification'],
+}
 
 export interface IssuedToken extends OneTimeToken {
   readonly userId: string
@@ -60,11 +65,11 @@ export class OneTimeTokens {
     )
   }
 
-  /** Spends it, and deletes the user's others. False when somebody else has just spent it. Scope: `userId`. */
+  /** Spends it, and deletes the user's others that it makes needless. False when somebody else has just spent it. Scope: `userId`. */
   async spend(token: OneTimeTokenEntity, tx: Tx): Promise<boolean> {
     await this.tokens.lockUser(token.userId, tx)
     if (!(await this.tokens.spend(token, this.clock.now(), tx))) return false
-    await this.tokens.deleteOthers(token, tx)
+    await this.tokens.deleteOthers(token, SPENT_WITH[token.kind], tx)
     return true
   }
 
