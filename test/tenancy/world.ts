@@ -36,7 +36,7 @@ export function scopeOf({ tenantId, userId, email, hash }: World): Scope {
 
 const NOW = new Date()
 const LATER = new Date(NOW.getTime() + 86_400_000)
-const EARLIER = new Date(NOW.getTime() - 7 * 86_400_000)
+const EARLIER = new Date(NOW.getTime() - 40 * 86_400_000)
 
 /** A row of each table, as no sweep would take it; tables that others point at come first. */
 const FACTORIES: Readonly<Record<string, (world: World) => Row>> = {
@@ -84,6 +84,14 @@ const FACTORIES: Readonly<Record<string, (world: World) => Row>> = {
     token_hash: hash,
     user_id: userId,
     kind: 'password_reset',
+    created_at: NOW,
+    expires_at: LATER,
+  }),
+  pending_registrations: ({ userId, hash }) => ({
+    token_hash: hash,
+    email_hash: hash,
+    user_id: userId,
+    sealed: Buffer.from('secret'),
     created_at: NOW,
     expires_at: LATER,
   }),
@@ -160,7 +168,10 @@ const FACTORIES: Readonly<Record<string, (world: World) => Row>> = {
 const STALE: Readonly<Record<string, Row>> = {
   runs: { status: 'pending' },
   sessions: { expires_at: EARLIER },
+  refresh_tokens: { used_at: EARLIER },
+  invitations: { expires_at: EARLIER },
   one_time_tokens: { expires_at: EARLIER },
+  pending_registrations: { expires_at: EARLIER },
   idempotency_keys: { expires_at: EARLIER },
   login_attempts: { last_failed_at: EARLIER },
 }

@@ -49,6 +49,9 @@ import { EmailVerificationController } from './registration/email-verification.c
 import { EmailVerification } from './registration/email-verification.service.js'
 import { PendingRegistrationsJob } from './registration/pending-registrations.job.js'
 import { PendingRegistrations } from './registration/pending-registrations.service.js'
+import { PendingRegistrationsRepository } from './registration/pending-registrations.repository.js'
+import { ProvedRegistrations } from './registration/proved-registrations.service.js'
+import { RegistrationLinks } from './registration/registration-links.service.js'
 import { RegistrationController } from './registration/registration.controller.js'
 import { Registration } from './registration/registration.service.js'
 import { AccessTokens } from './sessions/access-tokens.js'
@@ -73,7 +76,15 @@ import { VerifiedTokens } from './sessions/verified-tokens.js'
 
 const access = [PrincipalCache, Principals, StandingsRepository, ...authCacheMetricsProviders]
 const accounts = [AccountEvents, AccountService, AccountsRepository]
-const registration = [EmailVerification, PendingRegistrations, PendingRegistrationsJob, Registration]
+const registration = [
+  EmailVerification,
+  PendingRegistrations,
+  PendingRegistrationsJob,
+  PendingRegistrationsRepository,
+  ProvedRegistrations,
+  Registration,
+  RegistrationLinks,
+]
 const recovery = [
   MemberPasswordReset,
   OneTimeTokens,
@@ -84,7 +95,15 @@ const recovery = [
   ResetConsequences,
 ]
 const members = [MemberChanges, Members, MembersRepository]
-const invitations = [InvitationAcceptance, InvitationDelivery, InvitationQuota, Invitations, InvitationsRepository, Invitees, NewMembers]
+const invitations = [
+  InvitationAcceptance,
+  InvitationDelivery,
+  InvitationQuota,
+  Invitations,
+  InvitationsRepository,
+  Invitees,
+  NewMembers,
+]
 const apiKeys = [ApiKeyBudgets, ApiKeyMinting, ApiKeys, ApiKeysRepository, ApiKeyUses]
 const passwords = [PasswordChange, PasswordHasher, PasswordPolicy, PasswordRehash, PasswordSetter]
 const sessions = [

@@ -46,7 +46,7 @@ const LETTERS: { [T in Mail['template']]: (mail: Extract<Mail, { template: T }>)
   }),
   email_verification: ({ data }) => ({
     subject: 'Confirm your e-mail address',
-    before: ['An account on TempoNest was registered with this address.', 'If it was you, open this link:'],
+    before: ['Somebody registered on TempoNest with this address.', 'Only if it was you, open this link:'],
     link: data.link,
     after: [validUntil(data.expiresAt), NOT_YOU],
   }),
