@@ -49,9 +49,10 @@ export class ApiKeysRepository {
     return affected === 1
   }
 
-  /** Deletes all of a member's keys. @returns them as they were */
+  /** Deletes all of a member's keys; until `tx` ends he gets no other. @returns them as they were */
   async deleteOf(owner: { tenantId: string; userId: string }, tx: Tx): Promise<ApiKeyRecord[]> {
-    const keys = await tx.entities.find(ApiKeyEntity, { where: owner, lock: { mode: 'pessimistic_write' } })
+    await this.countForAdding(owner, tx)
+    const keys = await tx.entities.findBy(ApiKeyEntity, owner)
     await tx.entities.delete(ApiKeyEntity, owner)
     return keys
   }
