@@ -83,10 +83,11 @@ describe('registering where addresses must be proved', () => {
       await register(address, 'Somebody-Else-42')
       await settled()
       const statements = await statementsOf(async () => {
-        answers.push(comparable(await login('Somebody-Else-42', address)))
+        const response = await login('Somebody-Else-42', address)
+        const { requestId: _, ...problem } = expectProblem(response, { status: 401, code: 'unauthenticated' })
+        answers.push({ ...comparable(response), body: problem })
       })
       answers.push(statements)
-      expectProblem(await login('Somebody-Else-42', address), { status: 401, code: 'unauthenticated' })
     }
     expect(answers.slice(2)).toEqual(answers.slice(0, 2))
   })

@@ -34,9 +34,9 @@ export class Tx {
     this.lastWork.push(work)
   }
 
-  /** For the pool, once the work of the transaction is done. */
+  /** For the pool, once the work of the transaction is done, or what was done of it in one scope. */
   async runLastWork(): Promise<void> {
-    for (const work of this.lastWork) await work()
+    for (const work of this.lastWork.splice(0)) await work()
   }
 
   /** Calls `hook` once the transaction has committed, and never if it does not. For process state only: it must not throw. */
@@ -56,6 +56,8 @@ export class Tx {
 
   /** Goes on in another scope: for one change whose record belongs to several tenants, and must be one commit. */
   async rescope(scope: Scope): Promise<void> {
+    // What waits for the end was meant for the scope that ends here.
+    await this.runLastWork()
     await this.client().query(toConfig(rescopeStatement(scope), this.canPrepare))
   }
 
