@@ -113,6 +113,15 @@ describe('making an invitation', () => {
     expectProblem(await invite(owner, { email: member.email }), { status: 409, code: 'already_member' })
   })
 
+  it('is refused after five hundred in a day, those that were replaced included', async () => {
+    const email = anyEmail()
+    for (let count = 0; count < 500; count += 1) expect((await invite(owner, { email })).statusCode).toBe(201)
+    const refused = await invite(owner, { email })
+    expectProblem(refused, { status: 429, code: 'rate_limited' })
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(3600)
+    expect((await invite(await TestUser.register(app), { email })).statusCode).toBe(201)
+  })
+
   it('says nothing of accounts elsewhere', async () => {
     const stranger = await TestUser.register(app)
     const known = (await invite(owner, { email: stranger.email })).json()

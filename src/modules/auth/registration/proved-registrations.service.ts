@@ -47,15 +47,15 @@ export class ProvedRegistrations {
     const { userId, emailHash, sealed } = found
     const registration = JSON.parse(this.sealer.open(sealed, placeOf(userId)).toString('utf8')) as PendingRegistration
     const now = this.clock.now()
-    const { user, tenant, membership } = newOwner(registration, now)
-    const account = { user: { ...user, emailVerifiedAt: now }, tenant, membership }
-    const scope = { tenantId: tenant.id, userId, presentedHash: emailHash }
+    const account = newOwner(registration, now, now)
+    const tenantId = account.tenant.id
+    const scope = { tenantId, userId, presentedHash: emailHash }
     return this.database.transaction(scope, async (tx: Tx) => {
       await this.pending.lockAddress(emailHash, tx)
       if (!(await this.pending.delete(found, tx))) return false
       await this.pending.deleteAll(emailHash, tx)
       await this.accounts.createOwner(account, registration.passwordHash, tx)
-      await this.events.emit(new UserRegistered(tenant.id, userId), tx)
+      await this.events.emit(new UserRegistered(tenantId, userId), tx)
       return true
     })
   }
