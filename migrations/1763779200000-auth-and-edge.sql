@@ -52,6 +52,13 @@ CREATE POLICY sessions_self_end ON sessions FOR UPDATE TO :"app_role" USING (use
 CREATE POLICY sessions_sweep_read ON sessions FOR SELECT TO :"app_role" USING (app_purpose() = 'auth.sweep' AND expires_at < now());
 CREATE POLICY sessions_sweep ON sessions FOR DELETE TO :"app_role" USING (app_purpose() = 'auth.sweep' AND expires_at < now());
 
+-- A spent refresh token is kept for as long as its second use would tell of a thief.
+CREATE INDEX idx_refresh_tokens_used ON refresh_tokens (used_at) WHERE used_at IS NOT NULL;
+CREATE POLICY refresh_tokens_sweep_read ON refresh_tokens FOR SELECT TO :"app_role"
+  USING (app_purpose() = 'auth.sweep' AND used_at < now() - interval '30 days');
+CREATE POLICY refresh_tokens_sweep ON refresh_tokens FOR DELETE TO :"app_role"
+  USING (app_purpose() = 'auth.sweep' AND used_at < now() - interval '30 days');
+
 -- A key acts for the member who made it, within its scopes and never beyond that member's role of the day.
 CREATE TABLE api_keys (
   tenant_id             uuid NOT NULL,
@@ -94,6 +101,13 @@ ALTER TABLE invitations FORCE ROW LEVEL SECURITY;
 CREATE POLICY invitations_tenant ON invitations TO :"app_role" USING (tenant_id = app_tenant()) WITH CHECK (tenant_id = app_tenant());
 CREATE POLICY invitations_presented ON invitations FOR SELECT TO :"app_role" USING (token_hash = app_presented_hash());
 
+-- Long after its time an invitation, accepted or not, tells nothing that the audit log does not.
+CREATE INDEX idx_invitations_expiry ON invitations (expires_at);
+CREATE POLICY invitations_sweep_read ON invitations FOR SELECT TO :"app_role"
+  USING (app_purpose() = 'auth.sweep' AND expires_at < now() - interval '30 days');
+CREATE POLICY invitations_sweep ON invitations FOR DELETE TO :"app_role"
+  USING (app_purpose() = 'auth.sweep' AND expires_at < now() - interval '30 days');
+
 -- Password resets and e-mail verifications: found by who holds the link, made and spent as the user that it is for.
 -- `issued_in` is the tenant whose admin was handed the link, where no mail can be sent. It is worth nothing once the user
 -- belongs to another tenant: an admin must not come into a team of others through his member.
@@ -115,6 +129,29 @@ CREATE POLICY one_time_tokens_presented ON one_time_tokens FOR SELECT TO :"app_r
 CREATE POLICY one_time_tokens_sweep_read ON one_time_tokens FOR SELECT TO :"app_role"
   USING (app_purpose() = 'auth.sweep' AND expires_at < now());
 CREATE POLICY one_time_tokens_sweep ON one_time_tokens FOR DELETE TO :"app_role"
+  USING (app_purpose() = 'auth.sweep' AND expires_at < now());
+
+-- Registrations whose address is not proved yet: no account, so that nobody can sign in to one, or find out that it waits.
+-- Each link has what was registered with it, sealed, the password's hash among it; `user_id` is who it would become.
+CREATE TABLE pending_registrations (
+  token_hash bytea PRIMARY KEY,
+  email_hash bytea NOT NULL,
+  user_id    uuid NOT NULL,
+  sealed     bytea NOT NULL,
+  created_at timestamptz NOT NULL,
+  expires_at timestamptz NOT NULL
+);
+CREATE INDEX idx_pending_registrations_email ON pending_registrations (email_hash);
+CREATE INDEX idx_pending_registrations_expiry ON pending_registrations (expires_at);
+ALTER TABLE pending_registrations ENABLE ROW LEVEL SECURITY;
+ALTER TABLE pending_registrations FORCE ROW LEVEL SECURITY;
+CREATE POLICY pending_registrations_address ON pending_registrations TO :"app_role"
+  USING (email_hash = app_presented_hash()) WITH CHECK (email_hash = app_presented_hash());
+CREATE POLICY pending_registrations_presented ON pending_registrations FOR SELECT TO :"app_role"
+  USING (token_hash = app_presented_hash());
+CREATE POLICY pending_registrations_sweep_read ON pending_registrations FOR SELECT TO :"app_role"
+  USING (app_purpose() = 'auth.sweep' AND expires_at < now());
+CREATE POLICY pending_registrations_sweep ON pending_registrations FOR DELETE TO :"app_role"
   USING (app_purpose() = 'auth.sweep' AND expires_at < now());
 
 -- Failed sign-ins by the hash of the address, whether or not anyone has it: both look the same from outside.
@@ -279,6 +316,8 @@ GRANT SELECT, INSERT, UPDATE ON credentials, one_time_tokens, invitations, login
   idempotency_keys, csp_reports, api_keys, audit_chain_heads TO :"app_role";
 GRANT DELETE ON sessions, one_time_tokens, invitations, login_attempts, rate_limit_windows, idempotency_keys, csp_reports,
   api_keys, memberships TO :"app_role";
+GRANT SELECT, INSERT, DELETE ON pending_registrations TO :"app_role";
+GRANT DELETE ON refresh_tokens TO :"app_role";
 GRANT SELECT, INSERT ON audit_log, audit_search TO :"app_role";
 GRANT UPDATE (name, email_verified_at, updated_at) ON users TO :"app_role";
 GRANT UPDATE (role, disabled_at) ON memberships TO :"app_role";
@@ -287,10 +326,15 @@ GRANT UPDATE (name) ON tenants TO :"app_role";
 -- down
 DROP TABLE audit_chain_heads, audit_search, audit_log;
 DROP FUNCTION app_audit_query(), refuse_audit_change();
-DROP TABLE csp_reports, idempotency_keys, rate_limit_windows, login_attempts, one_time_tokens, invitations, api_keys;
+DROP TABLE csp_reports, idempotency_keys, rate_limit_windows, login_attempts, pending_registrations, one_time_tokens, invitations,
+  api_keys;
 DROP INDEX idx_cost_tracking_tenant_api_key;
 ALTER TABLE cost_tracking DROP COLUMN api_key_id;
 ALTER TABLE runs DROP COLUMN api_key_id;
+DROP POLICY refresh_tokens_sweep_read ON refresh_tokens;
+DROP POLICY refresh_tokens_sweep ON refresh_tokens;
+DROP INDEX idx_refresh_tokens_used;
+REVOKE DELETE ON refresh_tokens FROM :"app_role";
 DROP POLICY sessions_self_read ON sessions;
 DROP POLICY sessions_self_end ON sessions;
 DROP POLICY sessions_sweep_read ON sessions;

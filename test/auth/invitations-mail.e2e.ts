@@ -39,6 +39,23 @@ describe('an invitation by mail', () => {
     expect(accepted.json()).toMatchObject({ user: { email }, tenant: { id: owner.tenantId }, role: 'viewer' })
   })
 
+  it('goes to an address three times an hour, from all teams together, taken back or not', async () => {
+    const [email, other] = [anyEmail(), await TestUser.register(app)]
+    for (const user of [owner, other, owner]) {
+      const response = await user.request({ method: 'POST', url: '/v1/invitations', payload: { email } })
+      expect(response.statusCode).toBe(201)
+      await user.request({ method: 'DELETE', url: `/v1/invitations/${response.json().id}` })
+    }
+    const refused = await invite({ email: email.toUpperCase() })
+    expectProblem(refused, { status: 429, code: 'rate_limited' })
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
+    await mailbox.receive(email, 3)
+    const another = anyEmail()
+    expect((await invite({ email: another })).statusCode).toBe(201)
+    await mailbox.receive(another)
+    expect(mailbox.to(email)).toHaveLength(3)
+  })
+
   it('is not mailed when it is refused', async () => {
     const mails = mailbox.mails.length
     expectProblem(await invite({ email: owner.email }), { status: 409, code: 'already_member' })

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import type { InjectOptions } from 'fastify'
 import { newId } from '#kernel/ids.js'
 import { tokenPairSchema } from '../../src/modules/auth/auth.schemas.js'
+import { permissionsOf } from '../../src/modules/auth/permissions.js'
 import { mintInvitationToken } from '../../src/modules/auth/invitations/invitation-token.js'
 import { invitationPageSchema, newInvitationSchema } from '../../src/modules/auth/invitations/invitations.schemas.js'
 import { expectProblem } from '../support/problem.js'
@@ -90,11 +91,35 @@ describe('making an invitation', () => {
     expect((await invite(owner, { email: anyEmail(), role: 'owner' })).statusCode).toBe(201)
   })
 
+  it('by an API key is for roles that may do no more than the key', async () => {
+    const invitedBy = async (scopes: readonly string[], role: string) => {
+      const headers = bearer(await plantApiKey(app, owner, scopes))
+      const payload = { email: anyEmail(), role }
+      return app.inject({ method: 'POST', url: '/v1/invitations', payload, headers })
+    }
+    const viewing = [...permissionsOf('viewer'), 'members:write']
+    for (const role of ['owner', 'admin', 'member']) {
+      expectProblem(await invitedBy(viewing, role), { status: 403, code: 'forbidden' })
+    }
+    expectProblem(await invitedBy(['members:write'], 'viewer'), { status: 403, code: 'forbidden' })
+    expect((await invitedBy(viewing, 'viewer')).statusCode).toBe(201)
+    expect((await invitedBy([...permissionsOf('owner')], 'owner')).statusCode).toBe(201)
+  })
+
   it('refuses the address of a member, a suspended one included', async () => {
     const member = await TestUser.join(app, owner, 'member')
     expectProblem(await invite(owner, { email: owner.email }), { status: 409, code: 'already_member' })
     await owner.request({ method: 'PATCH', url: `/v1/members/${member.userId}`, payload: { disabled: true } })
     expectProblem(await invite(owner, { email: member.email }), { status: 409, code: 'already_member' })
+  })
+
+  it('is refused after five hundred in a day, those that were replaced included', async () => {
+    const email = anyEmail()
+    for (let count = 0; count < 500; count += 1) expect((await invite(owner, { email })).statusCode).toBe(201)
+    const refused = await invite(owner, { email })
+    expectProblem(refused, { status: 429, code: 'rate_limited' })
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(3600)
+    expect((await invite(await TestUser.register(app), { email })).statusCode).toBe(201)
   })
 
   it('says nothing of accounts elsewhere', async () => {
@@ -327,6 +352,27 @@ describe('accepting with an account', () => {
     const payload = { token, password: PASSWORD, name: 'Another Name' }
     const response = await closed.inject({ method: 'POST', url: '/v1/invitations/accept', payload })
     expect(response.json()).toMatchObject({ user: { id: user.userId, name: null }, role: 'viewer' })
+  })
+
+  it('takes no password that is made of the name of the team', async () => {
+    await app.sql("UPDATE tenants SET name = 'Xylophonists United' WHERE id = $1", [owner.tenantId])
+    const { token } = await invited(anyEmail())
+    const response = await accept({ token, password: 'Xylophonists-1' })
+    expectProblem(response, { status: 400, code: 'validation_failed', pointers: ['/password'] })
+    expect((await accept({ token, password: PASSWORD })).statusCode).toBe(200)
+  })
+
+  it('has a limit of its own, by address', async () => {
+    const env = { RATE_LIMIT_INVITATION_ACCEPT_PER_HOUR: '2' }
+    await using strict = await TestApp.start({ env, database: app.database })
+    const payload = { token: mintInvitationToken().text }
+    const attempt = () => strict.inject({ method: 'POST', url: '/v1/invitations/accept', payload })
+    expect([(await attempt()).statusCode, (await attempt()).statusCode]).toEqual([404, 404])
+    const refused = await attempt()
+    expectProblem(refused, { status: 429, code: 'rate_limited' })
+    expect(refused.headers['ratelimit-policy']).toContain('"invitation-accept";q=2')
+    const forgot = { method: 'POST', url: '/v1/auth/password/forgot', payload: { email: anyEmail() } } as const
+    expect((await strict.inject(forgot)).statusCode).toBe(202)
   })
 
   it('refuses a wrong password, and none, and leaves the invitation as it is', async () => {

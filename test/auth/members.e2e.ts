@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { newId } from '#kernel/ids.js'
 import { memberPageSchema, memberSchema } from '../../src/modules/auth/members/members.schemas.js'
+import { permissionsOf } from '../../src/modules/auth/permissions.js'
+import { plantApiKey } from '../support/planted-api-key.js'
 import { expectProblem } from '../support/problem.js'
 import { recordEvents } from '../support/recorded-events.js'
 import { TestApp } from '../support/test-app.js'
@@ -24,6 +26,26 @@ const update = (user: TestUser, userId: string, payload: object) =>
   user.request({ method: 'PATCH', url: `/v1/members/${userId}`, payload })
 const remove = (user: TestUser, userId: string) => user.request({ method: 'DELETE', url: `/v1/members/${userId}` })
 const getMe = (user: TestUser) => user.request({ method: 'GET', url: '/v1/auth/me' })
+
+describe('an API key with members:write', () => {
+  it('has a say only over roles that may do no more than the key', async () => {
+    const [viewer, member] = [await join('viewer'), await join('member')]
+    const key = await plantApiKey(app, owner, [...permissionsOf('viewer'), 'members:write'])
+    const request = (method: 'PATCH' | 'DELETE', { userId }: TestUser, payload: object = {}) =>
+      app.inject({
+        method,
+        url: `/v1/members/${userId}`,
+        headers: { authorization: `Bearer ${key}` },
+        ...(method === 'PATCH' && { payload }),
+      })
+    const refused = { status: 403, code: 'forbidden' }
+    for (const role of ['owner', 'admin', 'member']) expectProblem(await request('PATCH', viewer, { role }), refused)
+    expectProblem(await request('PATCH', member, { role: 'viewer' }), refused)
+    expectProblem(await request('DELETE', member), refused)
+    expect((await request('PATCH', viewer, { disabled: true })).statusCode).toBe(200)
+    expect((await request('DELETE', viewer)).statusCode).toBe(204)
+  })
+})
 
 describe('the list of members', () => {
   it('shows who is in the tenant and as what, the newest account first, and nobody else', async () => {

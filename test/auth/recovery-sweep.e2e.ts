@@ -59,3 +59,28 @@ it('forgets failed sign-ins after a day, and not before', async () => {
   await sweep()
   expect(await count('login_attempts')).toBe(1)
 })
+
+it('deletes invitations thirty days after their time, and no others', async () => {
+  await app.sql(
+    `INSERT INTO invitations (tenant_id, id, email, role, token_hash, invited_by, created_at, expires_at, accepted_at)
+     SELECT $1, gen_random_uuid(), n || '@example.com', 'member', sha256(n::text::bytea), $2, now(),
+            now() - (CASE WHEN n = 0 THEN 29 ELSE 31 END) * interval '1 day', CASE WHEN n % 2 = 0 THEN now() END
+       FROM generate_series(0, $3::int) n`,
+    [user.tenantId, user.userId, MANY],
+  )
+  await sweep()
+  expect(await count('invitations')).toBe(1)
+})
+
+it('deletes refresh tokens thirty days after they were spent, and no others of a live session', async () => {
+  const before = await count('refresh_tokens')
+  await app.sql(
+    `INSERT INTO refresh_tokens (tenant_id, token_hash, session_id, created_at, expires_at, used_at)
+     SELECT $1, sha256(('spent' || n)::bytea), (SELECT id FROM sessions WHERE tenant_id = $1), now(), now() + interval '1 day',
+            CASE n WHEN 0 THEN NULL WHEN 1 THEN now() - interval '29 days' ELSE now() - interval '31 days' END
+       FROM generate_series(0, $2::int) n`,
+    [user.tenantId, MANY],
+  )
+  await sweep()
+  expect(await count('refresh_tokens')).toBe(before + 2)
+})

@@ -5,6 +5,7 @@ import { comparable } from '../support/comparable.js'
 import { Mailbox } from '../support/mailbox.js'
 import { expectProblem } from '../support/problem.js'
 import { statementsOf } from '../support/statements.js'
+import { joinTenant, TestApiKey } from '../support/test-api-key.js'
 import { TestApp } from '../support/test-app.js'
 import { PASSWORD, TestUser } from '../support/test-user.js'
 
@@ -154,6 +155,50 @@ describe('a forgotten password', () => {
 })
 
 describe('a reset link', () => {
+  it('is worth nothing after the password was changed', async () => {
+    const token = await askForToken(user.email)
+    const payload = { currentPassword: PASSWORD, newPassword: NEW_PASSWORD }
+    const changed = await user.request({ method: 'POST', url: '/v1/auth/password', payload })
+    expect(changed.statusCode).toBe(204)
+    expectTokenRefused(await reset(token, 'Third-Horse-4444'))
+    expect((await login(user.email, NEW_PASSWORD)).statusCode).toBe(200)
+  })
+
+  it('ends the API keys of its user at once, in all of his teams, and says so; a change leaves them', async () => {
+    const other = await TestUser.register(app)
+    const away = await joinTenant(app, other.tenantId, 'member')
+    const [row] = await app.sql('SELECT email FROM users WHERE id = $1', [away.userId])
+    const email = String(row?.['email'])
+    const [home] = await app.sql("SELECT tenant_id FROM memberships WHERE user_id = $1 AND role = 'owner'", [
+      away.userId,
+    ])
+    const payload = { email, password: PASSWORD, tenantId: home?.['tenant_id'] }
+    const atHome = TestUser.signedIn(app, await post('login', payload))
+    const keys = [await TestApiKey.create(app, away), await TestApiKey.create(app, atHome)]
+    const kept = await TestApiKey.create(app, other)
+    const statuses = async () => {
+      const answers = await Promise.all([...keys, kept].map((key) => key.request({ url: '/v1/agents' })))
+      return answers.map(({ statusCode }) => statusCode)
+    }
+    const change = { currentPassword: PASSWORD, newPassword: 'Changed-Horse-44' }
+    await atHome.request({ method: 'POST', url: '/v1/auth/password', payload: change })
+    expect(await statuses()).toEqual([200, 200, 200])
+    events.length = 0
+    expect((await reset(await askForToken(email))).statusCode).toBe(204)
+    expect(await statuses()).toEqual([401, 401, 200])
+    const deleted = events.filter(({ action }) => action === 'authn_token_delete')
+    expect(deleted.map(({ tenantId }) => tenantId).sort()).toEqual([other.tenantId, atHome.tenantId].sort())
+    await mailbox.until(() => mailbox.to(email).some(({ text }) => text.includes('API keys deleted')), 'the notice')
+  })
+
+  it('takes no password that is made of the name of a team of its user', async () => {
+    await app.sql("UPDATE tenants SET name = 'Xylophonists United' WHERE id = $1", [user.tenantId])
+    const token = await askForToken(user.email)
+    const response = await reset(token, 'Xylophonists-1')
+    expectProblem(response, { status: 400, code: 'validation_failed', pointers: ['/password'] })
+    expect((await reset(token)).statusCode).toBe(204)
+  })
+
   it('works once, and is refused in the same words when it is used, expired, wrong or of another kind', async () => {
     const used = await askForToken(user.email)
     expect((await reset(used)).statusCode).toBe(204)

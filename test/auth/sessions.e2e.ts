@@ -254,3 +254,14 @@ describe('a user of two tenants', () => {
     expectProblem(foreign, { status: 404, code: 'not_found' })
   })
 })
+
+describe('the hundred-and-first sign-in', () => {
+  it('ends the oldest session at once, in whichever team it was, and no other', async () => {
+    const [oldest, second] = [user.accessToken, (await login(user.email)).json().accessToken]
+    expect([await getStatus(oldest), await getStatus(second)]).toEqual([200, 200])
+    for (let count = 2; count < 100; count++) await login(user.email)
+    expect(await getStatus(oldest)).toBe(200)
+    const newest = (await login(user.email)).json().accessToken
+    expect([await getStatus(oldest), await getStatus(second), await getStatus(newest)]).toEqual([401, 200, 200])
+  })
+})

@@ -4,7 +4,7 @@ import type { Scope } from '#platform/database/scope.js'
 import { findTenancyViolations } from '#platform/database/tenancy-check.js'
 import { MigratedDatabase } from '../support/migrated-database.js'
 import { Probes } from './probes.js'
-import { makeRow, makeStaleRow, newWorld, scopeOf, TABLES_WITH_FACTORY } from './world.js'
+import { hashOf, makeRow, makeStaleRow, newWorld, scopeOf, TABLES_WITH_FACTORY } from './world.js'
 
 interface Policy {
   readonly name: string
@@ -126,6 +126,8 @@ describe('a policy that is dropped', () => {
       idempotency_keys_sweep: [{ purpose: 'idempotency.sweep' }, 'DELETE FROM idempotency_keys'],
       idempotency_keys_sweep_read: [{ purpose: 'idempotency.sweep' }, 'SELECT 1 FROM idempotency_keys'],
       invitations_presented: [{ presentedHash: mine.hash }, 'SELECT 1 FROM invitations'],
+      invitations_sweep: [{ purpose: 'auth.sweep' }, 'DELETE FROM invitations'],
+      invitations_sweep_read: [{ purpose: 'auth.sweep' }, 'SELECT 1 FROM invitations'],
       login_attempts_presented: [{ presentedHash: mine.hash }, 'UPDATE login_attempts SET failures = 2'],
       login_attempts_sweep: [{ purpose: 'auth.sweep' }, 'DELETE FROM login_attempts'],
       login_attempts_sweep_read: [{ purpose: 'auth.sweep' }, 'SELECT 1 FROM login_attempts'],
@@ -134,6 +136,12 @@ describe('a policy that is dropped', () => {
       one_time_tokens_self: [{ userId: mine.userId }, 'UPDATE one_time_tokens SET used_at = now()'],
       one_time_tokens_sweep: [{ purpose: 'auth.sweep' }, 'DELETE FROM one_time_tokens'],
       one_time_tokens_sweep_read: [{ purpose: 'auth.sweep' }, 'SELECT 1 FROM one_time_tokens'],
+      pending_registrations_address: [{ presentedHash: mine.hash }, 'DELETE FROM pending_registrations'],
+      pending_registrations_presented: [{ presentedHash: hashOf(mine.hash) }, 'SELECT 1 FROM pending_registrations'],
+      pending_registrations_sweep: [{ purpose: 'auth.sweep' }, 'DELETE FROM pending_registrations'],
+      pending_registrations_sweep_read: [{ purpose: 'auth.sweep' }, 'SELECT 1 FROM pending_registrations'],
+      refresh_tokens_sweep: [{ purpose: 'auth.sweep' }, 'DELETE FROM refresh_tokens'],
+      refresh_tokens_sweep_read: [{ purpose: 'auth.sweep' }, 'SELECT 1 FROM refresh_tokens'],
       runs_sweep: [{ purpose: 'runs.sweep' }, 'SELECT 1 FROM runs'],
       sessions_self_end: [{ userId: mine.userId }, 'UPDATE sessions SET revoked_at = now()'],
       sessions_self_read: [{ userId: mine.userId }, 'SELECT 1 FROM sessions'],

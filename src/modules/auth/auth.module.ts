@@ -17,6 +17,7 @@ import { AccountService } from './accounts/account.service.js'
 import { AccountsRepository } from './accounts/accounts.repository.js'
 import { InvitationAcceptance } from './invitations/invitation-acceptance.service.js'
 import { InvitationDelivery } from './invitations/invitation-delivery.service.js'
+import { InvitationQuota } from './invitations/invitation-quota.service.js'
 import { InvitationsController } from './invitations/invitations.controller.js'
 import { InvitationsRepository } from './invitations/invitations.repository.js'
 import { Invitations } from './invitations/invitations.service.js'
@@ -50,6 +51,9 @@ import { EmailVerificationController } from './registration/email-verification.c
 import { EmailVerification } from './registration/email-verification.service.js'
 import { PendingRegistrationsJob } from './registration/pending-registrations.job.js'
 import { PendingRegistrations } from './registration/pending-registrations.service.js'
+import { PendingRegistrationsRepository } from './registration/pending-registrations.repository.js'
+import { ProvedRegistrations } from './registration/proved-registrations.service.js'
+import { RegistrationLinks } from './registration/registration-links.service.js'
 import { RegistrationController } from './registration/registration.controller.js'
 import { Registration } from './registration/registration.service.js'
 import { AccessTokens } from './sessions/access-tokens.js'
@@ -81,7 +85,15 @@ const access = [
   ...authCacheMetricsProviders,
 ]
 const accounts = [AccountEvents, AccountService, AccountsRepository]
-const registration = [EmailVerification, PendingRegistrations, PendingRegistrationsJob, Registration]
+const registration = [
+  EmailVerification,
+  PendingRegistrations,
+  PendingRegistrationsJob,
+  PendingRegistrationsRepository,
+  ProvedRegistrations,
+  Registration,
+  RegistrationLinks,
+]
 const recovery = [
   MemberPasswordReset,
   OneTimeTokens,
@@ -92,7 +104,15 @@ const recovery = [
   ResetConsequences,
 ]
 const members = [MemberChanges, Members, MembersRepository]
-const invitations = [InvitationAcceptance, InvitationDelivery, Invitations, InvitationsRepository, Invitees, NewMembers]
+const invitations = [
+  InvitationAcceptance,
+  InvitationDelivery,
+  InvitationQuota,
+  Invitations,
+  InvitationsRepository,
+  Invitees,
+  NewMembers,
+]
 const apiKeys = [ApiKeyBudgets, ApiKeyMinting, ApiKeys, ApiKeysRepository, ApiKeyUses]
 const passwords = [PasswordChange, PasswordHasher, PasswordPolicy, PasswordRehash, PasswordSetter]
 const sessions = [

@@ -287,6 +287,7 @@ export const settingsSchema = z
     RATE_LIMIT_REGISTER_PER_HOUR: setting(perWindow(3), 'Limits', 'Registrations, an address.'),
     RATE_LIMIT_REFRESH_PER_MINUTE: setting(perWindow(10), 'Limits', 'Refreshes, an address.'),
     RATE_LIMIT_PASSWORD_RESET_PER_HOUR: setting(perWindow(10), 'Limits', 'Reset requests and resets, an address.'),
+    RATE_LIMIT_INVITATION_ACCEPT_PER_HOUR: setting(perWindow(30), 'Limits', 'Invitations accepted, an address.'),
     RATE_LIMIT_HEALTH_PER_MINUTE: setting(perWindow(100), 'Limits', '/health and /health/detailed, an address.'),
     RATE_LIMIT_CSP_REPORTS_PER_MINUTE: setting(perWindow(30), 'Limits', 'CSP reports, an address.'),
     RATE_LIMIT_AGENT_RUNS_PER_MINUTE: setting(

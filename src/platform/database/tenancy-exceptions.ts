@@ -6,7 +6,9 @@ export const INDEX_EXCEPTIONS: Readonly<Record<string, string>> = {
   api_keys_hash_key: 'a key is presented before we know whose it is',
   idx_audit_log_fts: 'GIN has no order to begin with; the policies filter what it finds',
   idx_idempotency_keys_expiry: 'the sweep looks over all tenants',
+  idx_invitations_expiry: 'the sweep looks over all tenants',
   idx_memberships_user: 'a user has his tenants listed before he has chosen one',
+  idx_refresh_tokens_used: 'the sweep looks over all tenants',
   idx_runs_created_status: 'the sweep looks over all tenants',
   idx_sessions_expiry: 'the sweep looks over all tenants',
   idx_sessions_user: 'a user ends his sessions in all of his tenants',
@@ -56,6 +58,14 @@ export const POLICY_EXCEPTIONS: Readonly<Record<string, PinnedPolicy>> = {
     is: 'invitations SELECT USING (token_hash = app_presented_hash())',
     why: 'the one row whose link was presented',
   },
+  invitations_sweep: {
+    is: "invitations DELETE USING ((app_purpose() = 'auth.sweep'::text) AND (expires_at < (now() - '30 days'::interval)))",
+    why: 'rows of all tenants that are long over are removed',
+  },
+  invitations_sweep_read: {
+    is: "invitations SELECT USING ((app_purpose() = 'auth.sweep'::text) AND (expires_at < (now() - '30 days'::interval)))",
+    why: 'rows of all tenants that are long over are found',
+  },
   login_attempts_presented: {
     is: 'login_attempts ALL USING (email_hash = app_presented_hash()) WITH CHECK (email_hash = app_presented_hash())',
     why: 'the one row of the address that was presented',
@@ -88,9 +98,33 @@ export const POLICY_EXCEPTIONS: Readonly<Record<string, PinnedPolicy>> = {
     is: "one_time_tokens SELECT USING ((app_purpose() = 'auth.sweep'::text) AND (expires_at < now()))",
     why: 'expired rows are found',
   },
+  pending_registrations_address: {
+    is: 'pending_registrations ALL USING (email_hash = app_presented_hash()) WITH CHECK (email_hash = app_presented_hash())',
+    why: 'the registrations of the address that was presented',
+  },
+  pending_registrations_presented: {
+    is: 'pending_registrations SELECT USING (token_hash = app_presented_hash())',
+    why: 'the one row whose link was presented',
+  },
+  pending_registrations_sweep: {
+    is: "pending_registrations DELETE USING ((app_purpose() = 'auth.sweep'::text) AND (expires_at < now()))",
+    why: 'expired rows are removed',
+  },
+  pending_registrations_sweep_read: {
+    is: "pending_registrations SELECT USING ((app_purpose() = 'auth.sweep'::text) AND (expires_at < now()))",
+    why: 'expired rows are found',
+  },
   rate_limit_windows_counting: {
     is: "rate_limit_windows ALL USING (app_purpose() = 'rate-limits'::text) WITH CHECK (app_purpose() = 'rate-limits'::text)",
     why: 'requests are counted before we know whose they are',
+  },
+  refresh_tokens_sweep: {
+    is: "refresh_tokens DELETE USING ((app_purpose() = 'auth.sweep'::text) AND (used_at < (now() - '30 days'::interval)))",
+    why: 'tokens of all tenants that were spent long ago are removed',
+  },
+  refresh_tokens_sweep_read: {
+    is: "refresh_tokens SELECT USING ((app_purpose() = 'auth.sweep'::text) AND (used_at < (now() - '30 days'::interval)))",
+    why: 'tokens of all tenants that were spent long ago are found',
   },
   runs_sweep: {
     is: "runs SELECT USING CASE WHEN (app_purpose() = 'runs.sweep'::text) THEN (status = ANY (ARRAY['pending'::text, 'running'::text])) ELSE false END",
@@ -140,6 +174,7 @@ export const TABLES_WITHOUT_TENANT: Readonly<Record<string, string>> = {
   csp_reports: 'a browser reports without saying who uses it',
   login_attempts: 'counted by address, whether or not anybody has it',
   one_time_tokens: "a link is its user's",
+  pending_registrations: "a registration is nobody's before its link is opened",
   rate_limit_windows: 'counted before we know whose a request is',
   tenants: 'its id is the tenant',
   users: 'a user may belong to several tenants',

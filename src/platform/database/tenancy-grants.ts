@@ -17,9 +17,10 @@ export const TABLE_GRANTS: Readonly<Record<string, readonly string[]>> = {
   login_attempts: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   memberships: ['SELECT', 'INSERT', 'UPDATE (disabled_at)', 'UPDATE (role)', 'DELETE'],
   one_time_tokens: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
+  pending_registrations: ['SELECT', 'INSERT', 'DELETE'],
   projects: ['SELECT', 'INSERT'],
   rate_limit_windows: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
-  refresh_tokens: ['SELECT', 'INSERT', 'UPDATE'],
+  refresh_tokens: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   runs: ['SELECT', 'INSERT', 'UPDATE'],
   sessions: [
     'SELECT',

@@ -39,6 +39,7 @@ describe('wordMail', () => {
     ['password_reset', { link, expiresAt: '2026-11-28T06:28:00.000Z' }, 'Set a new password', link],
     ['email_verification', { link, expiresAt: '2026-11-28T06:28:00.000Z' }, 'Confirm your e-mail address', link],
     ['already_registered', { serverUrl: 'https://example.com' }, 'You have an account already', 'https://example.com'],
+    ['password_was_reset', {}, 'Your password was changed', 'API keys deleted'],
     ['password_changed', {}, 'Your password was changed', 'sessions were ended'],
   ] as const)('has words for %s', (template, data, subject, content) => {
     const worded = wordMail({ to: 'a@example.com', template, data } as Parameters<typeof wordMail>[0])

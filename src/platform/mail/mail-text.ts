@@ -46,7 +46,7 @@ const LETTERS: { [T in Mail['template']]: (mail: Extract<Mail, { template: T }>)
   }),
   email_verification: ({ data }) => ({
     subject: 'Confirm your e-mail address',
-    before: ['An account on TempoNest was registered with this address.', 'If it was you, open this link:'],
+    before: ['Somebody registered on TempoNest with this address.', 'Only if it was you, open this link:'],
     link: data.link,
     after: [validUntil(data.expiresAt), NOT_YOU],
   }),
@@ -62,6 +62,13 @@ const LETTERS: { [T in Mail['template']]: (mail: Extract<Mail, { template: T }>)
   password_changed: () => ({
     subject: 'Your password was changed',
     before: ['The password of your TempoNest account was changed, and its other sessions were ended.'],
+    after: ['If this was not you, ask for a new password at once, and tell your administrator.'],
+  }),
+  password_was_reset: () => ({
+    subject: 'Your password was changed',
+    before: [
+      'The password of your TempoNest account was set anew with a link. Its sessions were ended, and its API keys deleted: make new ones where you need them.',
+    ],
     after: ['If this was not you, ask for a new password at once, and tell your administrator.'],
   }),
 }

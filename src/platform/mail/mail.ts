@@ -13,4 +13,5 @@ export type Mail = { readonly to: string } & (
   | { readonly template: 'email_verification'; readonly data: { readonly link: string; readonly expiresAt: string } }
   | { readonly template: 'already_registered'; readonly data: { readonly serverUrl: string } }
   | { readonly template: 'password_changed' }
+  | { readonly template: 'password_was_reset' }
 )

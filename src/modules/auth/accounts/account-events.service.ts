@@ -14,12 +14,17 @@ export class AccountEvents {
 
   /** Last in its transaction, whose scope is another one afterwards. Scope: `userId`. */
   async emitInEachTenant(userId: string, make: (tenantId: string) => DomainEvent, tx: Tx): Promise<void> {
+    await this.inEachTenant(userId, (tenantId) => this.events.emit(make(tenantId), tx), tx)
+  }
+
+  /** The same for more than one event: `work` runs in the scope of each tenant in turn. */
+  async inEachTenant(userId: string, work: (tenantId: string) => Promise<void>, tx: Tx): Promise<void> {
     const memberships = await this.accounts.listMemberships(userId, tx)
     // In one order for everybody: each tenant's audit chain is locked until the commit.
     const tenantIds = memberships.map(({ tenantId }) => tenantId).sort()
     for (const tenantId of tenantIds) {
       await tx.rescope({ tenantId, userId })
-      await this.events.emit(make(tenantId), tx)
+      await work(tenantId)
     }
   }
 }

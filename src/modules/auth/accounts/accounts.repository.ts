@@ -111,6 +111,11 @@ export class AccountsRepository {
     return user && tenant && membership ? { user, tenant, membership } : null
   }
 
+  /** Scope: `tenantId`. */
+  findTenant(tenantId: string, tx: Tx): Promise<TenantEntity | null> {
+    return tx.entities.findOneBy(TenantEntity, { id: tenantId })
+  }
+
   /** A member, suspended or not; null for who is none of this tenant. Scope: `tenantId`. */
   async findMember(tenantId: string, userId: string, tx: Tx): Promise<Pick<Account, 'user' | 'membership'> | null> {
     const [user, membership] = await Promise.all([

@@ -49,6 +49,14 @@ export class ApiKeysRepository {
     return affected === 1
   }
 
+  /** Deletes all of a member's keys; until `tx` ends he gets no other. @returns them as they were */
+  async deleteOf(owner: { tenantId: string; userId: string }, tx: Tx): Promise<ApiKeyRecord[]> {
+    await this.countForAdding(owner, tx)
+    const keys = await tx.entities.findBy(ApiKeyEntity, owner)
+    await tx.entities.delete(ApiKeyEntity, owner)
+    return keys
+  }
+
   /** The key's budget; null when there is no such key any more. On the path of every run that a key starts. */
   async findBudget(tenantId: string, id: string, tx: Tx): Promise<Pick<ApiKeyRecord, 'budgetUsd'> | null> {
     const rows = await tx.query<Pick<ApiKeyRecord, 'budgetUsd'>>({

@@ -1,17 +1,19 @@
 import { Injectable } from '@nestjs/common'
 import { AppError } from '#kernel/app-error.js'
 import { Clock } from '#kernel/clock.js'
+import { Epochs } from '#platform/cache/epochs.js'
 import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
 import { EventBus } from '#platform/events/event-bus.js'
 import type { Principal } from '#platform/http/principal.js'
 import { ResponseCache } from '#platform/http/response-cache/response-cache.service.js'
+import { sessionEpoch } from '../access/epoch-names.js'
 import { UserLoggedIn } from '../auth.events.js'
 import { MemberJoined } from '../members/members.events.js'
 import { MEMBERS_TAG } from '../members/members.schemas.js'
 import type { ClientInfo } from '#platform/http/client-info.js'
 import { SessionIssuer } from '../sessions/session-issuer.service.js'
-import type { SignedIn } from '../sessions/sign-in.service.js'
+import type { NewlySignedIn, SignedIn } from '../sessions/sign-in.service.js'
 import type { InvitationEntity } from './invitation.entity.js'
 import { parseInvitationToken } from './invitation-token.js'
 import { InvitationAccepted } from './invitations.events.js'
@@ -30,6 +32,7 @@ export class InvitationAcceptance {
     private readonly newMembers: NewMembers,
     private readonly issuer: SessionIssuer,
     private readonly events: EventBus,
+    private readonly epochs: Epochs,
     private readonly responses: ResponseCache,
     private readonly clock: Clock,
   ) {}
@@ -44,12 +47,15 @@ export class InvitationAcceptance {
     client: ClientInfo,
   ): Promise<SignedIn> {
     const invitation = await this.find(command.token)
-    const { tenantId, email } = invitation
-    const invitee = await this.invitees.identify(email, command, principal)
+    const { tenantId } = invitation
+    const invitee = await this.invitees.identify(invitation, command, principal)
     const signedIn = await this.database.transaction({ tenantId, userId: invitee.userId }, (tx) =>
       this.admit({ invitation, invitee, name: command.name ?? null, client }, tx),
     )
-    await this.responses.invalidate([tenantId], [MEMBERS_TAG])
+    await Promise.all([
+      this.epochs.advance(signedIn.tokens.displaced.map(sessionEpoch)),
+      this.responses.invalidate([tenantId], [MEMBERS_TAG]),
+    ])
     return signedIn
   }
 
@@ -64,7 +70,7 @@ export class InvitationAcceptance {
     return invitation
   }
 
-  private async admit({ invitation, invitee, name, client }: Admission, tx: Tx): Promise<SignedIn> {
+  private async admit({ invitation, invitee, name, client }: Admission, tx: Tx): Promise<NewlySignedIn> {
     const { tenantId, id, email, role } = invitation
     const { userId } = invitee
     // First: of two who accept at once the second waits here, and finds it used.

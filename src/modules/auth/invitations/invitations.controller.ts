@@ -35,7 +35,7 @@ export class InvitationsController {
   @Endpoint({
     summary: 'Invite somebody into this tenant',
     description:
-      'Replaces an earlier invitation of the same address. Mailed where the server sends mail; else the answer has the link, once. 409 `already_member`, or `too_many_invitations` are open.',
+      'Replaces an earlier invitation of the same address. Mailed where the server sends mail; else the answer has the link, once. 409 `already_member`, or `too_many_invitations` are open; 429 when the address was mailed too often in an hour, or the tenant invited too many in a day.',
     access: 'members:write',
     idempotent: true,
     answers: [{ status: 201, description: 'Invited.', schema: newInvitationSchema }],
@@ -85,7 +85,7 @@ export class InvitationsController {
     description:
       'Who has no account gets one with `password` and `name`. Who has one is signed in, or gives its password. An invitation that was used, taken back, replaced, never made or is too old: 404.',
     access: 'optional',
-    rateLimit: 'password-reset',
+    rateLimit: 'invitation-accept',
     answers: [{ status: 200, description: 'A member, signed in.', schema: tokenPairSchema }],
     problems: [400, 401, 403, 404, 409],
   })

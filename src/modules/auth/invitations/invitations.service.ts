@@ -9,10 +9,11 @@ import { EventBus } from '#platform/events/event-bus.js'
 import { Idempotency } from '#platform/http/idempotency/idempotency.service.js'
 import { decodeCursor, type Page, toPage } from '#platform/http/page.js'
 import type { Principal } from '#platform/http/principal.js'
-import { assertUnchanged, assertWithin } from '../members/membership-rules.js'
+import { assertHasSay, assertUnchanged } from '../members/membership-rules.js'
 import { MembersRepository } from '../members/members.repository.js'
 import { InvitationDelivery } from './invitation-delivery.service.js'
 import type { InvitationEntity } from './invitation.entity.js'
+import { InvitationQuota } from './invitation-quota.service.js'
 import { mintInvitationToken } from './invitation-token.js'
 import { InvitationCreated, InvitationRevoked } from './invitations.events.js'
 import { InvitationsRepository } from './invitations.repository.js'
@@ -30,16 +31,18 @@ export class Invitations {
     private readonly database: Database,
     private readonly invitations: InvitationsRepository,
     private readonly members: MembersRepository,
+    private readonly quota: InvitationQuota,
     private readonly delivery: InvitationDelivery,
     private readonly events: EventBus,
     private readonly idempotency: Idempotency,
     private readonly clock: Clock,
   ) {}
 
-  /** @throws AppError `forbidden` for a role above one's own; `already_member`; `too_many_invitations` */
+  /** @throws AppError `forbidden` for a role above one's own; `rate_limited`; `already_member`; `too_many_invitations` */
   async create(principal: Principal, { email, role }: InviteCommand): Promise<NewInvitation> {
-    assertWithin(principal.role, role)
     const { tenantId, userId: invitedBy } = principal
+    assertHasSay(principal, role)
+    await this.quota.take(tenantId, email)
     const now = this.clock.now()
     const expiresAt = new Date(now.getTime() + this.config.settings.INVITATION_TTL_SECONDS * MS_PER_SECOND)
     const token = mintInvitationToken()

@@ -8,6 +8,7 @@ import { AccountsRepository, type SignInFacts } from '../accounts/accounts.repos
 import { PasswordRehash } from '../passwords/password-rehash.service.js'
 import { PasswordSetter } from '../passwords/password-setter.service.js'
 import { emailHashOf, LoginLockout } from '../sessions/login-lockout.service.js'
+import type { InvitationEntity } from './invitation.entity.js'
 import type { AcceptInvitationCommand } from './invitations.schemas.js'
 
 /** Who accepts: a user that there is, or one to be made with this password. */
@@ -33,7 +34,11 @@ export class Invitees {
    * @throws AppError `forbidden` for somebody else's session or an API key, and for a new account where registration is
    * closed; `unauthenticated` for a wrong password; `rate_limited` while the account waits; `validation_failed`
    */
-  async identify(email: string, command: AcceptInvitationCommand, principal: Principal | undefined): Promise<Invitee> {
+  async identify(
+    { email, tenantId }: InvitationEntity,
+    command: AcceptInvitationCommand,
+    principal: Principal | undefined,
+  ): Promise<Invitee> {
     const isSignedIn = principal !== undefined
     const facts = await this.database.transaction(scopeOf(email), async (tx) => {
       const found = await this.accounts.findSignIn(email, emailHashOf(email), tx)
@@ -42,17 +47,21 @@ export class Invitees {
       return found
     })
     if (principal) assertHimself(principal, facts.userId)
-    if (facts.userId === null) return this.prepare(email, command)
+    if (facts.userId === null) return this.prepare({ email, tenantId }, command)
     if (!principal) await this.checkPassword(email, command, facts)
     return { userId: facts.userId, newPasswordHash: null }
   }
 
-  private async prepare(email: string, { password, name }: AcceptInvitationCommand): Promise<Invitee> {
+  private async prepare(
+    { email, tenantId }: Pick<InvitationEntity, 'email' | 'tenantId'>,
+    { password, name }: AcceptInvitationCommand,
+  ): Promise<Invitee> {
     if (this.config.settings.REGISTRATION === 'closed') {
       throw new AppError('forbidden', 'forbidden', { detail: 'This server takes no new accounts.' })
     }
     if (password === undefined) throw passwordIsMissing()
-    return { userId: newId(), newPasswordHash: await this.passwords.prepare(password, [email, name]) }
+    const tenant = await this.database.transaction({ tenantId }, (tx) => this.accounts.findTenant(tenantId, tx))
+    return { userId: newId(), newPasswordHash: await this.passwords.prepare(password, [email, name, tenant?.name]) }
   }
 
   private async checkPassword(

@@ -10,7 +10,7 @@ import type { Principal } from '#platform/http/principal.js'
 import { ResponseCache } from '#platform/http/response-cache/response-cache.service.js'
 import { memberEpoch } from '../access/epoch-names.js'
 import { MemberChanges } from './member-changes.service.js'
-import { assertUnchanged, assertWithin, losesOwner } from './membership-rules.js'
+import { assertHasSay, assertUnchanged, losesOwner } from './membership-rules.js'
 import { type MemberRow, MembersRepository } from './members.repository.js'
 import { type Member, type MemberListQuery, MEMBERS_TAG, type UpdateMemberCommand } from './members.schemas.js'
 
@@ -85,12 +85,13 @@ export class Members {
   }
 
   private async assertAllowed(
-    { tenantId, userId, role }: Principal,
+    principal: Principal,
     { before, after }: { before: MemberRow; after: MemberRow | null },
     tx: Tx,
   ): Promise<void> {
-    assertWithin(role, before.role)
-    if (after) assertWithin(role, after.role)
+    const { tenantId, userId, role } = principal
+    assertHasSay(principal, before.role)
+    if (after) assertHasSay(principal, after.role)
     if (losesOwner(before, after) && !(await this.members.hasOtherOwner(tenantId, before.id, tx))) throw lastOwner()
     assertUnchanged(role, await this.members.find(tenantId, userId, tx))
     if (before.id === userId && after?.disabledAt) throw forbidden('Nobody suspends himself.')

@@ -1,5 +1,6 @@
 import { AppError } from '#kernel/app-error.js'
-import { type Role, ROLES } from '#platform/http/principal.js'
+import { type Principal, type Role, ROLES } from '#platform/http/principal.js'
+import { permissionsOf } from '../permissions.js'
 
 /** A member as far as the rules look at him. */
 export interface Standing {
@@ -17,6 +18,19 @@ export function rolesWithin(role: Role): readonly Role[] {
 export function assertWithin(actor: Role, role: Role): void {
   if (rolesWithin(actor).includes(role)) return
   throw new AppError('forbidden', 'forbidden', { detail: `Your role has no say over the role ${role}.` })
+}
+
+/**
+ * An API key has a say only over who can do no more than the key itself: else it would make an owner, or strike one out,
+ * with the one permission members:write.
+ * @throws AppError `forbidden` when `role`, held or to be given, is above the actor's own, or has what his key has not
+ */
+export function assertHasSay({ role: own, apiKeyId, permissions }: Principal, role: Role): void {
+  assertWithin(own, role)
+  if (apiKeyId === null || permissionsOf(role).isSubsetOf(permissions)) return
+  throw new AppError('forbidden', 'forbidden', {
+    detail: `This API key lacks permissions that the role ${role} has, and so has no say over it.`,
+  })
 }
 
 /**

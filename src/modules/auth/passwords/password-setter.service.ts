@@ -4,6 +4,7 @@ import type { Tx } from '#platform/database/tx.js'
 import { EventBus } from '#platform/events/event-bus.js'
 import { AccountsRepository } from '../accounts/accounts.repository.js'
 import { PasswordChanged } from '../auth.events.js'
+import { OneTimeTokensRepository } from '../recovery/one-time-tokens.repository.js'
 import { SessionsRepository } from '../sessions/sessions.repository.js'
 import { PasswordHasher } from './password-hasher.js'
 import { PasswordPolicy } from './password-policy.service.js'
@@ -27,6 +28,7 @@ export class PasswordSetter {
     private readonly hasher: PasswordHasher,
     private readonly accounts: AccountsRepository,
     private readonly sessions: SessionsRepository,
+    private readonly tokens: OneTimeTokensRepository,
     private readonly events: EventBus,
     private readonly clock: Clock,
   ) {}
@@ -41,7 +43,7 @@ export class PasswordSetter {
   }
 
   /**
-   * Stores it and ends the user's other sessions, in all of his tenants. Scope: `userId`, and `tenantId` of each tenant in
+   * Stores it, ends the user's other sessions, in all of his tenants, and makes his open reset links worthless. Scope: `userId`, and `tenantId` of each tenant in
    * turn for the events. @returns the sessions that ended, whose epochs to advance after the commit; null when the old
    * password is not `expected` any more
    */
@@ -52,6 +54,8 @@ export class PasswordSetter {
       tx,
     )
     if (!replaced) return null
+    // A link from before would undo the change for whoever can read it.
+    await this.tokens.retire({ userId, kind: 'password_reset', now }, tx)
     const ended = await this.sessions.endAll({ userId, exceptSessionId, now }, tx)
     for (const tenantId of tenantIds) await this.events.emit(new PasswordChanged(tenantId, userId), tx)
     return ended

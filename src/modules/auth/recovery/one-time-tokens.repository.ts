@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common'
-import { IsNull, MoreThan, Not } from 'typeorm'
+import { In, IsNull, MoreThan, Not } from 'typeorm'
 import type { Tx } from '#platform/database/tx.js'
 import { OneTimeTokenEntity, type OneTimeTokenKind } from './one-time-token.entity.js'
 
@@ -46,9 +46,13 @@ export class OneTimeTokensRepository {
     await tx.entities.delete(OneTimeTokenEntity, { tokenHash, userId })
   }
 
-  /** Deletes the user's tokens of all kinds but one. */
-  async deleteOthers({ tokenHash, userId }: { tokenHash: Buffer; userId: string }, tx: Tx): Promise<void> {
-    await tx.entities.delete(OneTimeTokenEntity, { userId, tokenHash: Not(tokenHash) })
+  /** Deletes the user's tokens of these kinds but this one. */
+  async deleteOthers(
+    { tokenHash, userId }: { tokenHash: Buffer; userId: string },
+    kinds: readonly OneTimeTokenKind[],
+    tx: Tx,
+  ): Promise<void> {
+    await tx.entities.delete(OneTimeTokenEntity, { userId, tokenHash: Not(tokenHash), kind: In(kinds) })
   }
 }
 

@@ -8,13 +8,18 @@ import { mintOneTimeToken, type OneTimeToken, parseOneTimeToken } from './one-ti
 import { OneTimeTokensRepository } from './one-time-tokens.repository.js'
 
 const MS_PER_SECOND = 1000
-const VERIFICATION_TTL_SECONDS = 86_400
+export const VERIFICATION_TTL_SECONDS = 86_400
 /**
  * Mails that anybody may have sent to an address, in an hour: more would be a way to bother people. Tokens that have
  * expired are not counted, so that the last one that was sent always works while no other is.
  */
-const MAX_MAILED_PER_WINDOW = 3
-const WINDOW_SECONDS = 3600
+export const MAX_MAILED_PER_WINDOW = 3
+export const MAIL_WINDOW_SECONDS = 3600
+/** A reset that came by mail proves the address, too; to prove the address is no reason to forget that a reset was asked for. */
+const SPENT_WITH: Record<OneTimeTokenKind, readonly OneTimeTokenKind[]> = {
+  password_reset: ['password_reset', 'email_verification'],
+  email_verification: ['email_verification'],
+}
 
 export interface IssuedToken extends OneTimeToken {
   readonly userId: string
@@ -35,7 +40,7 @@ export class OneTimeTokens {
   async issueForMail(kind: OneTimeTokenKind, userId: string, tx: Tx): Promise<IssuedToken | null> {
     await this.tokens.lockUser(userId, tx)
     const now = this.clock.now()
-    const since = new Date(now.getTime() - WINDOW_SECONDS * MS_PER_SECOND)
+    const since = new Date(now.getTime() - MAIL_WINDOW_SECONDS * MS_PER_SECOND)
     const sent = await this.tokens.countSince({ userId, kind, since, now }, tx)
     return sent < MAX_MAILED_PER_WINDOW ? this.issue({ kind, userId, issuedIn: null }, tx) : null
   }
@@ -69,11 +74,11 @@ export class OneTimeTokens {
     )
   }
 
-  /** Spends it, and deletes the user's others. False when somebody else has just spent it. Scope: `userId`. */
+  /** Spends it, and deletes the user's others that it makes needless. False when somebody else has just spent it. Scope: `userId`. */
   async spend(token: OneTimeTokenEntity, tx: Tx): Promise<boolean> {
     await this.tokens.lockUser(token.userId, tx)
     if (!(await this.tokens.spend(token, this.clock.now(), tx))) return false
-    await this.tokens.deleteOthers(token, tx)
+    await this.tokens.deleteOthers(token, SPENT_WITH[token.kind], tx)
     return true
   }
 

@@ -26,19 +26,20 @@ export class PasswordReset {
   ) {}
 
   /**
-   * Ends all sessions of the user in all of his tenants, on every replica before it resolves. A password that is refused
+   * Ends all sessions and API keys of the user in all of his tenants, on every replica before it resolves. A password that is refused
    * leaves the link as it was.
    * @throws AppError `validation_failed` at `/token`, in the same words for a wrong, a used and an expired one, or at
    * `/password`; `unavailable` when too many passwords are being hashed
    */
   async reset({ token: text, password }: ResetPasswordCommand): Promise<void> {
     const token = await this.tokens.find('password_reset', text)
-    const user = token && (await this.findUser(token.userId))
-    if (!token || !user) throw refusedToken()
-    const passwordHash = await this.setter.prepare(password, [user.email, user.name ?? undefined])
+    const found = token && (await this.findUser(token.userId))
+    if (!token || !found) throw refusedToken()
+    const { user, words } = found
+    const passwordHash = await this.setter.prepare(password, words)
     const scope = { userId: user.id, presentedHash: emailHashOf(user.email) }
     const ended = await this.database.transaction(scope, (tx) => this.store(token, { user, passwordHash }, tx))
-    await this.epochs.advance(ended.map(sessionEpoch))
+    await this.epochs.advance(ended)
   }
 
   private async store(
@@ -49,8 +50,8 @@ export class PasswordReset {
     if (!(await this.tokens.spend(token, tx)) || !(await this.isStillIssuers(token, tx))) throw refusedToken()
     const ended = await this.setter.store({ tenantIds: [], userId: user.id, passwordHash }, tx)
     if (ended === null) throw refusedToken()
-    await this.consequences.follow(user, { isMailboxProved: token.issuedIn === null }, tx)
-    return ended
+    const epochs = await this.consequences.follow(user, { isMailboxProved: token.issuedIn === null }, tx)
+    return [...ended.map(sessionEpoch), ...epochs]
   }
 
   /** A link that an admin was handed opens accounts of his own team alone. */
@@ -60,8 +61,14 @@ export class PasswordReset {
     return memberships.length === 1 && memberships[0]?.tenantId === issuedIn
   }
 
-  private findUser(userId: string): Promise<UserEntity | null> {
-    return this.database.transaction({ userId }, (tx) => this.accounts.findUser(userId, tx))
+  /** The user, and the words around his account. */
+  private findUser(userId: string): Promise<{ user: UserEntity; words: (string | undefined)[] } | null> {
+    return this.database.transaction({ userId }, async (tx) => {
+      const user = await this.accounts.findUser(userId, tx)
+      if (!user) return null
+      const tenants = await this.accounts.listTenants({ userId, tenantId: null }, tx)
+      return { user, words: [user.email, user.name ?? undefined, ...tenants.map(({ name }) => name)] }
+    })
   }
 }
 

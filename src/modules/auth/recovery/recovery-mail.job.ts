@@ -6,6 +6,7 @@ import { linkWithToken, publicUrl } from '#platform/http/public-url.js'
 import { type JobAttempt, JobQueue } from '#platform/jobs/job-queue.js'
 import { MAIL_RETRY, Mailer } from '#platform/mail/mailer.js'
 import { AccountsRepository } from '../accounts/accounts.repository.js'
+import { RegistrationLinks } from '../registration/registration-links.service.js'
 import type { OneTimeTokenKind } from './one-time-token.entity.js'
 import { OneTimeTokens } from './one-time-tokens.service.js'
 import { RECOVERY_MAILS_QUEUE, type RecoveryMail } from './recovery-mail.js'
@@ -26,6 +27,7 @@ export class RecoveryMailJob implements OnModuleInit {
     private readonly database: Database,
     private readonly accounts: AccountsRepository,
     private readonly tokens: OneTimeTokens,
+    private readonly registrations: RegistrationLinks,
     private readonly mailer: Mailer,
   ) {}
 
@@ -43,6 +45,7 @@ export class RecoveryMailJob implements OnModuleInit {
     const user = await this.database.workers.transaction({ signInEmail: email }, (tx) =>
       this.accounts.findByEmail(email, tx),
     )
+    if (!user && template === 'email_verification') return this.registrations.sendAgain(email, attempt)
     if (!user || (template === 'email_verification' && user.emailVerifiedAt !== null)) return
     if (template !== 'already_registered') return this.sendToken(template, { email, userId: user.id }, attempt)
     const data = { serverUrl: publicUrl(this.config) }

@@ -6,8 +6,10 @@ import { Database } from '#platform/database/database.js'
 import { AccountEvents } from '../accounts/account-events.service.js'
 import { AccountsRepository } from '../accounts/accounts.repository.js'
 import { EmailVerified } from '../auth.events.js'
+import type { OneTimeTokenEntity } from '../recovery/one-time-token.entity.js'
 import { OneTimeTokens } from '../recovery/one-time-tokens.service.js'
 import { RecoveryMails } from '../recovery/recovery-mails.service.js'
+import { ProvedRegistrations } from './proved-registrations.service.js'
 
 /** A sign-in sends the link again, but at most this often. */
 const RESEND_INTERVAL_SECONDS = 300
@@ -21,11 +23,16 @@ export class EmailVerification {
     private readonly accounts: AccountsRepository,
     private readonly tokens: OneTimeTokens,
     private readonly mails: RecoveryMails,
+    private readonly registrations: ProvedRegistrations,
     private readonly events: AccountEvents,
     private readonly clock: Clock,
   ) {}
 
-  /** Call it only after the password was right: the answer tells that the account exists. @throws AppError `email_unverified` */
+  /**
+   * For accounts from before EMAIL_VERIFICATION: since then there is none without a proof. Call it only after the password
+   * was right: the answer tells that the account exists.
+   * @throws AppError `email_unverified`
+   */
   async demand(email: string, verifiedAt: Date | null): Promise<void> {
     if (!this.config.settings.EMAIL_VERIFICATION || verifiedAt !== null) return
     await this.database.transaction({}, (tx) =>
@@ -36,10 +43,17 @@ export class EmailVerification {
     })
   }
 
-  /** @throws AppError `validation_failed` at `/token`, in the same words for a wrong, a used and an expired one */
+  /**
+   * Makes the account of a registration, or proves the address of an account that there is.
+   * @throws AppError `validation_failed` at `/token`, in the same words for a wrong, a used and an expired one
+   */
   async verify(text: string): Promise<void> {
     const token = await this.tokens.find('email_verification', text)
-    if (!token) throw refusedToken()
+    if (token) return this.proveKnown(token)
+    if (!(await this.registrations.create(text))) throw refusedToken()
+  }
+
+  private async proveKnown(token: OneTimeTokenEntity): Promise<void> {
     const { userId } = token
     await this.database.transaction({ userId }, async (tx) => {
       if (!(await this.tokens.spend(token, tx))) throw refusedToken()

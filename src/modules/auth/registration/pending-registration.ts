@@ -12,3 +12,8 @@ export interface RegistrationJobData {
   readonly requestId: string
   readonly address?: string
 }
+
+/** Where the registration of this user to be is sealed, once its link is on its way. */
+export function placeOf(userId: string): string {
+  return `pending_registrations/${userId}`
+}

@@ -7,7 +7,7 @@ const BATCH_SIZE = 500
 /** Of each table in one pass: the rest waits for the next, and nobody for us. */
 const MAX_BATCHES = 20
 
-/** Deletes sessions, one-time tokens and counted failures that are over. Nothing depends on it but the size of the tables. */
+/** Deletes sessions, links, invitations, registrations and counted failures that are over, and refresh tokens spent long ago. Nothing depends on it but the size of the tables. */
 @Injectable()
 export class AuthSweep implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private timer: NodeJS.Timeout | undefined

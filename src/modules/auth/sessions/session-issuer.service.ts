@@ -3,7 +3,9 @@ import { Clock } from '#kernel/clock.js'
 import { newId } from '#kernel/ids.js'
 import { AppConfig } from '#platform/config/app-config.js'
 import type { Tx } from '#platform/database/tx.js'
+import { EventBus } from '#platform/events/event-bus.js'
 import type { MembershipEntity } from '../accounts/membership.entity.js'
+import { SessionsEnded } from '../auth.events.js'
 import { AccessTokens } from './access-tokens.js'
 import type { ClientInfo } from '#platform/http/client-info.js'
 import { mintRefreshToken, nextRefreshToken, type RefreshToken } from './refresh-token.js'
@@ -11,6 +13,8 @@ import type { SessionEntity } from './session.entity.js'
 import { SessionsRepository } from './sessions.repository.js'
 
 const MS_PER_SECOND = 1000
+/** Of one user, in all of his tenants: more are a client that signs in and never out, and each costs rows and a line in his list. */
+const MAX_LIVE_SESSIONS = 100
 
 type SessionOwner = Pick<MembershipEntity, 'tenantId' | 'userId'>
 
@@ -23,6 +27,12 @@ export interface IssuedTokens {
   readonly expiresIn: number
 }
 
+/** The tokens of a new session. */
+export interface OpenedSession extends IssuedTokens {
+  /** The user's oldest sessions, which ended to make room: advance their epochs after the commit. */
+  readonly displaced: readonly string[]
+}
+
 /** Opens sessions and issues their tokens: one access token for minutes, one refresh token for the next pair. */
 @Injectable()
 export class SessionIssuer {
@@ -32,13 +42,14 @@ export class SessionIssuer {
     private readonly config: AppConfig,
     private readonly sessions: SessionsRepository,
     private readonly accessTokens: AccessTokens,
+    private readonly events: EventBus,
     private readonly clock: Clock,
   ) {
     this.chainKey = config.deriveKey('refresh-chain')
   }
 
-  /** Opens a session in the caller's transaction. */
-  async open({ tenantId, userId }: SessionOwner, client: ClientInfo, tx: Tx): Promise<IssuedTokens> {
+  /** Opens a session in the caller's transaction. Scope: `tenantId` and `userId`. */
+  async open({ tenantId, userId }: SessionOwner, client: ClientInfo, tx: Tx): Promise<OpenedSession> {
     const now = this.clock.now()
     const endsAt = this.after(now, this.config.settings.SESSION_TTL_SECONDS)
     const session: SessionEntity = {
@@ -53,7 +64,9 @@ export class SessionIssuer {
       revokedAt: null,
     }
     await this.sessions.create(session, tx)
-    return this.issue(session, mintRefreshToken(tenantId), tx)
+    const displaced = await this.sessions.endBeyond({ userId, keep: MAX_LIVE_SESSIONS, now }, tx)
+    if (displaced.length > 0) await this.events.emit(new SessionsEnded(tenantId, userId, displaced), tx)
+    return { ...(await this.issue(session, mintRefreshToken(tenantId), tx)), displaced }
   }
 
   /** The token that replaces this one, the same each time. */

@@ -72,6 +72,20 @@ export class SessionsRepository {
     })
     return rows.map(({ id }) => id)
   }
+
+  /** Ends the oldest of a user's live sessions in all of his tenants, so that `keep` are left. Scope: `userId`. @returns their ids */
+  async endBeyond({ userId, keep, now }: { userId: string; keep: number; now: Date }, tx: Tx): Promise<string[]> {
+    const rows = await tx.query<{ id: string }>({
+      text: `UPDATE sessions SET revoked_at = $2
+              WHERE user_id = $1 AND revoked_at IS NULL AND id IN
+                (SELECT id FROM sessions
+                  WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 AND ends_at > $2
+                  ORDER BY id DESC OFFSET $3)
+              RETURNING id`,
+      values: [userId, now, keep],
+    })
+    return rows.map(({ id }) => id)
+  }
 }
 
 function liveAt<Where extends object>(now: Date, where: Where) {

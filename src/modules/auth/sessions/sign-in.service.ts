@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common'
 import { AppError } from '#kernel/app-error.js'
+import { Epochs } from '#platform/cache/epochs.js'
 import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
 import { EventBus } from '#platform/events/event-bus.js'
+import { sessionEpoch } from '../access/epoch-names.js'
 import { type Account, AccountsRepository, type SignInFacts } from '../accounts/accounts.repository.js'
 import type { MembershipEntity } from '../accounts/membership.entity.js'
 import { UserLoggedIn } from '../auth.events.js'
@@ -11,12 +13,17 @@ import { EmailVerification } from '../registration/email-verification.service.js
 import { PasswordRehash } from '../passwords/password-rehash.service.js'
 import type { ClientInfo } from '#platform/http/client-info.js'
 import { emailHashOf, LoginLockout } from './login-lockout.service.js'
-import { type IssuedTokens, SessionIssuer } from './session-issuer.service.js'
+import { type IssuedTokens, type OpenedSession, SessionIssuer } from './session-issuer.service.js'
 
 /** Somebody who has just signed in. */
 export interface SignedIn {
   readonly account: Account
   readonly tokens: IssuedTokens
+}
+
+/** The same, with what it ended. */
+export interface NewlySignedIn extends SignedIn {
+  readonly tokens: OpenedSession
 }
 
 /** Signs people in by address and password. */
@@ -30,6 +37,7 @@ export class SignIn {
     private readonly verification: EmailVerification,
     private readonly issuer: SessionIssuer,
     private readonly events: EventBus,
+    private readonly epochs: Epochs,
   ) {}
 
   /**
@@ -58,6 +66,7 @@ export class SignIn {
     if (!membership) throw tenantId === undefined ? suspended() : wrongCredentials()
     const scope = { tenantId: membership.tenantId, userId, presentedHash }
     const signedIn = await this.database.transaction(scope, (tx) => this.open(membership, { email, facts, client }, tx))
+    await this.epochs.advance(signedIn.tokens.displaced.map(sessionEpoch))
     await this.passwords.raise({ userId, password, passwordHash: facts.passwordHash ?? '' })
     return signedIn
   }
@@ -66,7 +75,7 @@ export class SignIn {
     membership: MembershipEntity,
     { email, facts, client }: { email: string; facts: SignInFacts; client: ClientInfo },
     tx: Tx,
-  ): Promise<SignedIn> {
+  ): Promise<NewlySignedIn> {
     const { tenantId, userId } = membership
     const account = await this.accounts.findAccount(tenantId, userId, tx)
     if (!account) throw wrongCredentials()

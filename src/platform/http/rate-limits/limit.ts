@@ -1,5 +1,6 @@
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
+const DAY_MS = 86_400_000
 const MS_PER_SECOND = 1000
 
 /** So many requests of one client in a window of fixed length, which begins with the first. */
@@ -32,6 +33,10 @@ export function perMinute(name: string, quota: number): Limit {
 
 export function perHour(name: string, quota: number): Limit {
   return newLimit(name, quota, HOUR_MS)
+}
+
+export function perDay(name: string, quota: number): Limit {
+  return newLimit(name, quota, DAY_MS)
 }
 
 function newLimit(name: string, quota: number, windowMs: number): Limit {

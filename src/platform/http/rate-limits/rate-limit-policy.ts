@@ -24,6 +24,7 @@ export class RateLimitPolicy {
       register: perHour('register', settings.RATE_LIMIT_REGISTER_PER_HOUR),
       refresh: perMinute('refresh', settings.RATE_LIMIT_REFRESH_PER_MINUTE),
       'password-reset': perHour('password-reset', settings.RATE_LIMIT_PASSWORD_RESET_PER_HOUR),
+      'invitation-accept': perHour('invitation-accept', settings.RATE_LIMIT_INVITATION_ACCEPT_PER_HOUR),
       health: perMinute('health', settings.RATE_LIMIT_HEALTH_PER_MINUTE),
       'csp-reports': perMinute('csp-reports', settings.RATE_LIMIT_CSP_REPORTS_PER_MINUTE),
     }

@@ -35,6 +35,6 @@ class RateLimitStorageModule {}
     }),
   ],
   providers: [RateLimitGuard],
-  exports: [RateLimitGuard],
+  exports: [RateLimitGuard, RateLimitStorageModule],
 })
 export class RateLimitsModule {}
