@@ -53,12 +53,15 @@ import { Registration } from './registration/registration.service.js'
 import { AccessTokens } from './sessions/access-tokens.js'
 import { AuthSweep } from './sessions/auth-sweep.job.js'
 import { AuthSweepRepository } from './sessions/auth-sweep.repository.js'
+import { AttemptsInFlight } from './sessions/attempts-in-flight.service.js'
 import { CsrfProtection } from './sessions/csrf-protection.service.js'
 import { FailedLoginJob } from './sessions/failed-login.job.js'
+import { FailedLogins } from './sessions/failed-logins.service.js'
 import { JwtKeys } from './sessions/jwt-keys.service.js'
 import { JwtStrategy } from './sessions/jwt.strategy.js'
 import { LoginAttemptsRepository } from './sessions/login-attempts.repository.js'
 import { LoginLockout } from './sessions/login-lockout.service.js'
+import { PasswordAttempts } from './sessions/password-attempts.service.js'
 import { Refresh } from './sessions/refresh.service.js'
 import { ReplayedSessions } from './sessions/replayed-sessions.service.js'
 import { SessionAnswers } from './sessions/session-answers.service.js'
@@ -88,14 +91,17 @@ const apiKeys = [ApiKeyBudgets, ApiKeyMinting, ApiKeys, ApiKeysRepository, ApiKe
 const passwords = [PasswordChange, PasswordHasher, PasswordPolicy, PasswordRehash, PasswordSetter]
 const sessions = [
   AccessTokens,
+  AttemptsInFlight,
   AuthSweep,
   AuthSweepRepository,
   CsrfProtection,
   FailedLoginJob,
+  FailedLogins,
   JwtKeys,
   JwtStrategy,
   LoginAttemptsRepository,
   LoginLockout,
+  PasswordAttempts,
   Refresh,
   ReplayedSessions,
   SessionAnswers,

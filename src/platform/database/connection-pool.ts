@@ -66,7 +66,7 @@ export class ConnectionPool {
   /** Runs `work` in one transaction; commits when it resolves, rolls back when it throws. */
   async transaction<T>(scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T> {
     const client = await this.connect()
-    const tx = new Tx(client, this.dataSource, this.options.preparedStatements)
+    const tx = new Tx(client, this.dataSource, this.options.preparedStatements, scope)
     let broken: Error | undefined
     let result: T
     try {

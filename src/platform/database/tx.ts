@@ -7,13 +7,14 @@ import { toConfig, type Statement } from './statement.js'
 export class Tx {
   private manager: EntityManager | undefined
   private readonly commitHooks: (() => void)[] = []
-  private readonly lastWork: (() => Promise<void>)[] = []
+  private readonly lastWork: { readonly scope: Scope; readonly work: () => Promise<void> }[] = []
   private isOver = false
 
   constructor(
     private readonly connection: PoolClient,
     private readonly dataSource: DataSource,
     private readonly canPrepare: boolean,
+    private scope: Scope,
   ) {}
 
   /** TypeORM inside this transaction. Not its `save`, which would open a transaction of its own. */
@@ -27,16 +28,19 @@ export class Tx {
   }
 
   /**
-   * Runs `work` last thing before COMMIT, in the order of the calls; what it throws rolls the transaction back. For a write
-   * that takes a lock which others soon wait for.
+   * Runs `work` last thing before COMMIT, in the order of the calls and in the scope of the call; what it throws rolls the
+   * transaction back. For a write that takes a lock which others soon wait for.
    */
   beforeCommit(work: () => Promise<void>): void {
-    this.lastWork.push(work)
+    this.lastWork.push({ scope: this.scope, work })
   }
 
   /** For the pool, once the work of the transaction is done. */
   async runLastWork(): Promise<void> {
-    for (const work of this.lastWork) await work()
+    for (const { scope, work } of this.lastWork) {
+      if (scope !== this.scope) await this.rescope(scope)
+      await work()
+    }
   }
 
   /** Calls `hook` once the transaction has committed, and never if it does not. For process state only: it must not throw. */
@@ -57,6 +61,7 @@ export class Tx {
   /** Goes on in another scope: for one change whose record belongs to several tenants, and must be one commit. */
   async rescope(scope: Scope): Promise<void> {
     await this.client().query(toConfig(rescopeStatement(scope), this.canPrepare))
+    this.scope = scope
   }
 
   /** Runs one statement and gives its rows. */

@@ -12,14 +12,21 @@ export class AccountEvents {
     private readonly events: EventBus,
   ) {}
 
-  /** Last in its transaction, whose scope is another one afterwards. Scope: `userId`. */
-  async emitInEachTenant(userId: string, make: (tenantId: string) => DomainEvent, tx: Tx): Promise<void> {
+  /**
+   * Last in its transaction, whose scope is another one afterwards. Scope: `userId`.
+   * @param make what a team is told: nothing, if it is not concerned
+   */
+  async emitInEachTenant(
+    userId: string,
+    make: (tenantId: string) => DomainEvent | readonly DomainEvent[],
+    tx: Tx,
+  ): Promise<void> {
     const memberships = await this.accounts.listMemberships(userId, tx)
     // In one order for everybody: each tenant's audit chain is locked until the commit.
     const tenantIds = memberships.map(({ tenantId }) => tenantId).sort()
     for (const tenantId of tenantIds) {
       await tx.rescope({ tenantId, userId })
-      await this.events.emit(make(tenantId), tx)
+      for (const event of [make(tenantId)].flat()) await this.events.emit(event, tx)
     }
   }
 }

@@ -1,16 +1,12 @@
 import { Injectable } from '@nestjs/common'
 import { Clock } from '#kernel/clock.js'
 import type { Tx } from '#platform/database/tx.js'
-import { EventBus } from '#platform/events/event-bus.js'
 import { AccountsRepository } from '../accounts/accounts.repository.js'
-import { PasswordChanged } from '../auth.events.js'
 import { SessionsRepository } from '../sessions/sessions.repository.js'
 import { PasswordHasher } from './password-hasher.js'
 import { PasswordPolicy } from './password-policy.service.js'
 
 export interface NewPassword {
-  /** Whose audit log is told. */
-  readonly tenantIds: readonly string[]
   readonly userId: string
   readonly passwordHash: string
   /** The hash that the old password was checked against; absent for a reset. */
@@ -27,7 +23,6 @@ export class PasswordSetter {
     private readonly hasher: PasswordHasher,
     private readonly accounts: AccountsRepository,
     private readonly sessions: SessionsRepository,
-    private readonly events: EventBus,
     private readonly clock: Clock,
   ) {}
 
@@ -41,11 +36,14 @@ export class PasswordSetter {
   }
 
   /**
-   * Stores it and ends the user's other sessions, in all of his tenants. Scope: `userId`, and `tenantId` of each tenant in
-   * turn for the events. @returns the sessions that ended, whose epochs to advance after the commit; null when the old
-   * password is not `expected` any more
+   * Stores it and ends the user's other sessions, in all of his tenants; who calls tells their audit logs. Scope: `userId`.
+   * @returns the ids of the sessions that ended, whose epochs to advance after the commit; null when the old password is
+   * not `expected` any more
    */
-  async store({ tenantIds, userId, passwordHash, expected, exceptSessionId = null }: NewPassword, tx: Tx) {
+  async store(
+    { userId, passwordHash, expected, exceptSessionId = null }: NewPassword,
+    tx: Tx,
+  ): Promise<string[] | null> {
     const now = this.clock.now()
     const replaced = await this.accounts.replacePassword(
       { userId, passwordHash, now, ...(expected !== undefined && { expected }) },
@@ -53,7 +51,6 @@ export class PasswordSetter {
     )
     if (!replaced) return null
     const ended = await this.sessions.endAll({ userId, exceptSessionId, now }, tx)
-    for (const tenantId of tenantIds) await this.events.emit(new PasswordChanged(tenantId, userId), tx)
-    return ended
+    return ended.map(({ id }) => id)
   }
 }
