@@ -71,6 +71,7 @@ import { SessionsRepository } from './sessions/sessions.repository.js'
 import { Sessions } from './sessions/sessions.service.js'
 import { SignInController } from './sessions/sign-in.controller.js'
 import { SignIn } from './sessions/sign-in.service.js'
+import { SignOut } from './sessions/sign-out.service.js'
 import { VerifiedTokens } from './sessions/verified-tokens.js'
 
 const access = [PrincipalCache, Principals, StandingsRepository, ...authCacheMetricsProviders]
@@ -109,6 +110,7 @@ const sessions = [
   Sessions,
   SessionsRepository,
   SignIn,
+  SignOut,
   VerifiedTokens,
 ]
 /** In this order: who asks, whether he asks too often, whether he may. */

@@ -11,9 +11,10 @@ import type { RouteLimit } from './rate-limits/route-limit.js'
 
 /**
  * `public`: anyone, credentials are not looked at; `optional`: anyone, but credentials that are sent must be valid;
+ * `lenient`: anyone, and credentials that are not valid any more are as none;
  * `authenticated`: any principal; `session`: a person, not an API key; else the permission that the route names.
  */
-export type Access = 'public' | 'optional' | 'authenticated' | 'session' | Permission
+export type Access = 'public' | 'optional' | 'lenient' | 'authenticated' | 'session' | Permission
 
 /** Name of the OpenAPI security scheme of API keys in a header of their own. */
 export const API_KEY_SCHEME = 'apiKey'
@@ -80,7 +81,7 @@ const IDEMPOTENCY_KEY_PARAMETER = {
 /** Declares a route once: who may call it, and what the OpenAPI document says of it. */
 export function Endpoint(options: EndpointOptions): MethodDecorator {
   const { access, answers, bodyLimitBytes, waits, problems = [] } = options
-  const isPublic = access === 'public' || access === 'optional'
+  const isPublic = access === 'public' || access === 'optional' || access === 'lenient'
   const isLimited = options.rateLimit !== 'none'
   const statuses = new Set([
     ...problems,
