@@ -26,6 +26,11 @@ const login = (email: string, password = PASSWORD, { on = app, tenantId }: { on?
   on.inject({ method: 'POST', url: '/v1/auth/login', payload: { email, password, tenantId } })
 const failures = async () => (await app.sql('SELECT sum(failures)::int AS sum FROM login_attempts'))[0]?.['sum']
 
+function toComparable(answer: Awaited<ReturnType<typeof login>>): object {
+  const { requestId: _, ...problem } = answer.json()
+  return { ...comparable(answer), body: problem }
+}
+
 /** How often argon2 ran meanwhile. */
 async function hashesOf(work: () => Promise<unknown>): Promise<number> {
   let count = 0
@@ -68,7 +73,7 @@ describe('a wrong password', () => {
     const seen = async (email: string) => {
       let statements: string[] = []
       const hashes = await hashesOf(async () => {
-        statements = await statementsOf(async () => void answers.push(comparable(await login(email, 'wrong'))))
+        statements = await statementsOf(async () => void answers.push(toComparable(await login(email, 'wrong'))))
       })
       return { statements, hashes }
     }
@@ -77,7 +82,7 @@ describe('a wrong password', () => {
     expect(known.hashes).toBe(1)
     expect(known.statements.length).toBeGreaterThan(3)
     expect(unknown).toEqual(known)
-    expect(JSON.stringify(answers[1])).toBe(JSON.stringify(answers[0]).replaceAll(user.email, 'nobody@example.com'))
+    expect(answers[1]).toEqual(answers[0])
   })
 
   it('takes as many hashes for old accounts, new ones and none, once parameters have risen', async () => {
@@ -162,7 +167,11 @@ describe('the one attempt after a wait', () => {
   })
 
   it('tells of who has yet to prove his address', async () => {
-    const verifying = { EMAIL_VERIFICATION: 'true', SMTP_URL: 'smtp://127.0.0.1:9', PUBLIC_URL: 'https://a.example.com' }
+    const verifying = {
+      EMAIL_VERIFICATION: 'true',
+      SMTP_URL: 'smtp://127.0.0.1:9',
+      PUBLIC_URL: 'https://a.example.com',
+    }
     await using strict = await TestApp.start({ database: app.database, env: verifying })
     await app.sql('UPDATE users SET email_verified_at = NULL WHERE id = $1', [user.userId])
     expectProblem(await login(user.email, PASSWORD, { on: strict }), { status: 403, code: 'email_unverified' })
@@ -193,7 +202,11 @@ describe('every team of a user', () => {
           payload: { currentPassword: PASSWORD, newPassword: 'Another-Horse-43' },
         }),
     ],
-    ['a new name', 'user_updated', (url) => user.request({ method: 'PATCH', url: `${url}/me`, payload: { name: 'Ada' } })],
+    [
+      'a new name',
+      'user_updated',
+      (url) => user.request({ method: 'PATCH', url: `${url}/me`, payload: { name: 'Ada' } }),
+    ],
   ])('hears of %s', async (_what, action, act) => {
     const host = await TestUser.register(app)
     await join(host.tenantId)
@@ -207,7 +220,9 @@ describe('every team of a user', () => {
     const host = await TestUser.register(app)
     await join(host.tenantId)
     const sessions = async () =>
-      (await app.sql('SELECT id, tenant_id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL', [user.userId])) as {
+      (await app.sql('SELECT id, tenant_id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL', [
+        user.userId,
+      ])) as {
         id: string
         tenant_id: string
       }[]
