@@ -114,7 +114,9 @@ describe('a wrong password', () => {
     expectProblem(await change(PASSWORD), { status: 429, code: 'rate_limited' })
     expect((await login(user.email)).statusCode).toBe(429)
     const rows = await rowsOf(user.tenantId, 'authn_login_fail', LOCK_AFTER)
-    expect(rows.map(({ after }) => after)).toEqual(Array(LOCK_AFTER).fill({ reason: 'password_change' }))
+    expect(rows.map(({ after }) => after)).toEqual(
+      Array.from({ length: LOCK_AFTER }, () => ({ reason: 'password_change' })),
+    )
   })
 
   it('is told in each tenant of its account, without the address in the queue', async () => {

@@ -1,7 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Post, Query, Req, Res } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { AppError } from '#kernel/app-error.js'
 import { Endpoint } from '#platform/http/endpoint.js'
 import { type Page, sendNextLink } from '#platform/http/page.js'
 import { CurrentPrincipal, OptionalPrincipal, type Principal } from '#platform/http/principal.js'
@@ -14,7 +13,7 @@ import {
   sessionPageSchema,
 } from '../auth.schemas.js'
 import { SessionAnswers } from './session-answers.service.js'
-import { SignOut } from './sign-out.service.js'
+import { nothingToEnd, SignOut } from './sign-out.service.js'
 import { Sessions } from './sessions.service.js'
 
 @ApiTags('auth')
@@ -43,7 +42,7 @@ export class SessionsController {
   ): Promise<void> {
     const isOver = await this.signOut.end(request, { principal, refreshToken: command?.refreshToken })
     this.answers.clearCookies(request, reply)
-    if (!isOver) throw new AppError('unauthenticated', 'unauthenticated', { detail: 'There is no session to end.' })
+    if (!isOver) throw nothingToEnd()
   }
 
   @Post('logout-all')

@@ -66,3 +66,8 @@ export class SignOut {
     return true
   }
 }
+
+/** Told after the cookies were cleared: what is left of a session that is over is worth nothing. */
+export function nothingToEnd(): AppError {
+  return new AppError('unauthenticated', 'unauthenticated', { detail: 'There is no session to end.' })
+}
