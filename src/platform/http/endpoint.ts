@@ -81,7 +81,9 @@ const IDEMPOTENCY_KEY_PARAMETER = {
 /** Declares a route once: who may call it, and what the OpenAPI document says of it. */
 export function Endpoint(options: EndpointOptions): MethodDecorator {
   const { access, answers, bodyLimitBytes, waits, problems = [] } = options
-  const isPublic = access === 'public' || access === 'optional' || access === 'lenient'
+  const isPublic = access === 'public' || access === 'optional'
+  // A credential of some kind it does ask for; the document knows no kind but these.
+  const isOfSession = access === 'session' || access === 'lenient'
   const isLimited = options.rateLimit !== 'none'
   const statuses = new Set([
     ...problems,
@@ -105,9 +107,9 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
       ...(options.description && { description: options.description }),
     }),
     ...(isPublic ? [] : [ApiBearerAuth()]),
-    ...(isPublic || access === 'session' ? [] : [ApiSecurity(API_KEY_SCHEME)]),
+    ...(isPublic || isOfSession ? [] : [ApiSecurity(API_KEY_SCHEME)]),
     ...(isPermission ? [ApiExtension('x-permission', access)] : []),
-    ...(access === 'session' ? [ApiExtension('x-access', access)] : []),
+    ...(isOfSession ? [ApiExtension('x-access', 'session')] : []),
     ...answers.map(({ status, description, schema, mediaType }) =>
       ApiResponse({
         status,

@@ -24,7 +24,7 @@ export class SignOut {
   ) {}
 
   /**
-   * By the refresh token if one is named, else by the access token, else by the refresh cookie.
+   * By the refresh token that is named if it is good, else by the access token, else by the refresh cookie.
    * @returns false when there is no session to end
    * @throws AppError `csrf_failed` for a cookie that our own page did not send, `forbidden` for an API key
    */
@@ -32,7 +32,7 @@ export class SignOut {
     request: FastifyRequest,
     { principal, refreshToken }: { principal: Principal | undefined; refreshToken: string | undefined },
   ): Promise<boolean> {
-    if (refreshToken !== undefined) return this.endSession(await this.find(refreshToken))
+    if (refreshToken !== undefined && (await this.endSession(await this.find(refreshToken)))) return true
     if (principal) {
       if (principal.sessionId === null)
         throw new AppError('forbidden', 'forbidden', { detail: 'An API key cannot do this: sign in.' })
