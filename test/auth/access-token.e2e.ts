@@ -139,7 +139,7 @@ describe('an access token', () => {
     const { accessToken: token } = user
     const attempts = await Promise.all([
       app.inject({ url: `/v1/auth/me?access_token=${token}` }),
-      app.inject({ method: 'POST', url: '/v1/auth/logout', payload: { access_token: token } }),
+      app.inject({ method: 'POST', url: '/v1/auth/logout-all', payload: { access_token: token } }),
       app.inject({ url: '/v1/auth/me', cookies: { access_token: token, 'temponest-access': token } }),
     ])
     expect(attempts.map(({ statusCode }) => statusCode)).toEqual([401, 401, 401])

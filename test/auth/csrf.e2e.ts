@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { LightMyRequestResponse } from 'fastify'
 import { expectProblem } from '../support/problem.js'
-import { TestApp } from '../support/test-app.js'
+import { TEST_JWT_SECRET, TestApp } from '../support/test-app.js'
 import { PASSWORD, TestUser } from '../support/test-user.js'
 
 const ACCESS = '__Host-temponest-access'
@@ -138,6 +138,57 @@ describe('a browser session', () => {
     const cleared = response.cookies.map(({ name, value }) => `${name}=${value}`).sort()
     expect(cleared).toEqual([ACCESS, CSRF, REFRESH].map((name) => `${name}=`))
     expect((await app.inject({ url: '/v1/auth/me', cookies: own.cookies })).statusCode).toBe(401)
+  })
+
+  it.each<[string, (own: Browser) => Record<string, string>]>([
+    ['is not sent any more', ({ cookies }) => ({ [REFRESH]: cookies[REFRESH] ?? '', [CSRF]: cookies[CSRF] ?? '' })],
+    ['is not valid any more', ({ cookies }) => ({ ...cookies, [ACCESS]: 'expired' })],
+  ])('is ended by its refresh cookie and CSRF token when its access token %s', async (_what, cookiesOf) => {
+    const own = await openBrowser()
+    const cookies = cookiesOf(own)
+    const logout = (headers: Record<string, string>) =>
+      app.inject({ method: 'POST', url: '/v1/auth/logout', cookies, headers })
+    expectProblem(await logout({}), { status: 403, code: 'csrf_failed' })
+    expectProblem(await logout({ 'x-csrf-token': own.csrfToken, 'sec-fetch-site': 'cross-site' }), {
+      status: 403,
+      code: 'csrf_failed',
+    })
+    expect((await app.inject({ url: '/v1/auth/me', cookies: own.cookies })).statusCode).toBe(200)
+    const response = await logout({ 'x-csrf-token': own.csrfToken })
+    expect([response.statusCode, response.cookies.map(({ value }) => value).join('')]).toEqual([204, ''])
+    expect(response.cookies.map(({ name }) => name).sort()).toEqual(Object.keys(cookies).sort())
+    expect((await app.inject({ url: '/v1/auth/me', cookies: own.cookies })).statusCode).toBe(401)
+  })
+
+  it('that is over already loses its cookies, and is told', async () => {
+    const own = await openBrowser()
+    await user.request({ method: 'POST', url: '/v1/auth/logout', payload: { refreshToken: own.cookies[REFRESH] } })
+    const headers = { 'x-csrf-token': own.csrfToken }
+    const response = await app.inject({ method: 'POST', url: '/v1/auth/logout', cookies: own.cookies, headers })
+    expectProblem(response, { status: 401, code: 'unauthenticated' })
+    expect(response.cookies.map(({ name, value }) => `${name}=${value}`).sort()).toEqual(
+      [ACCESS, CSRF, REFRESH].map((name) => `${name}=`),
+    )
+  })
+
+  it('goes on through a new JWT_SECRET: the CSRF token that its page has is still good', async () => {
+    const own = await openBrowser()
+    const { DATABASE_APP_URL } = await import('#platform/database/database.js')
+    await using rotated = await TestApp.start({
+      database: app.database,
+      env: {
+        DATABASE_APP_URL: app.nest.get<string>(DATABASE_APP_URL),
+        JWT_SECRET: 'another secret for tests that has more than 32 characters',
+        JWT_PREVIOUS_SECRETS: TEST_JWT_SECRET,
+      },
+    })
+    const headers = { 'x-csrf-token': own.csrfToken }
+    const request = { method: 'PATCH', url: '/v1/auth/me', payload: { name: 'Changed' }, cookies: own.cookies } as const
+    expect((await rotated.inject({ ...request, headers })).statusCode).toBe(200)
+    const refresh = (on: TestApp) =>
+      on.inject({ method: 'POST', url: '/v1/auth/refresh', payload: { refreshToken: own.cookies[REFRESH] } })
+    const first = (await refresh(app)).json()
+    expect((await refresh(rotated)).json().refreshToken).toBe(first.refreshToken)
   })
 
   it('does not stand in for a header that is wrong', async () => {

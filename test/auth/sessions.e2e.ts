@@ -229,6 +229,23 @@ describe('sessions', () => {
   })
 })
 
+describe('logout', () => {
+  it('takes a refresh token in place of an access token, a spent one, too', async () => {
+    const { refreshToken: spent } = user
+    const pair = (await refresh(spent)).json()
+    const logout = () => app.inject({ method: 'POST', url: '/v1/auth/logout', payload: { refreshToken: spent } })
+    expect((await logout()).statusCode).toBe(204)
+    expect(await getStatus(pair.accessToken)).toBe(401)
+    expectRefused(await refresh(pair.refreshToken))
+    expectProblem(await logout(), { status: 401, code: 'unauthenticated' })
+    const rows = await app.sql(
+      `SELECT actor_id FROM audit_log WHERE tenant_id = $1 AND action = 'authn_token_revoked'`,
+      [user.tenantId],
+    )
+    expect(rows).toEqual([{ actor_id: user.userId }])
+  })
+})
+
 describe('a user of two tenants', () => {
   it('signs in to the one that he names, else to the one that he has been in for longest', async () => {
     const host = await TestUser.register(app)

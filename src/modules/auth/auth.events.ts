@@ -36,7 +36,14 @@ export class UserLoggedIn extends UserEvent {
 
 export class LoginFailed extends UserEvent {
   override readonly type = 'user.login_failed'
-  readonly audit = this.ofUser('authn_login_fail', { actor: { type: 'anonymous', id: null } })
+  readonly audit: AuditFacts
+
+  /** @param reason why, where it was not a wrong password at a sign-in */
+  constructor(tenantId: string, userId: string, reason?: string) {
+    super(tenantId, userId)
+    const actor = { type: 'anonymous', id: null } as const
+    this.audit = this.ofUser('authn_login_fail', { actor, ...(reason !== undefined && { after: { reason } }) })
+  }
 }
 
 /** A refresh token came a second time: it is in two hands, and its session is over. */

@@ -59,12 +59,15 @@ import { Registration } from './registration/registration.service.js'
 import { AccessTokens } from './sessions/access-tokens.js'
 import { AuthSweep } from './sessions/auth-sweep.job.js'
 import { AuthSweepRepository } from './sessions/auth-sweep.repository.js'
+import { AttemptsInFlight } from './sessions/attempts-in-flight.service.js'
 import { CsrfProtection } from './sessions/csrf-protection.service.js'
 import { FailedLoginJob } from './sessions/failed-login.job.js'
+import { FailedLogins } from './sessions/failed-logins.service.js'
 import { JwtKeys } from './sessions/jwt-keys.service.js'
 import { JwtStrategy } from './sessions/jwt.strategy.js'
 import { LoginAttemptsRepository } from './sessions/login-attempts.repository.js'
 import { LoginLockout } from './sessions/login-lockout.service.js'
+import { PasswordAttempts } from './sessions/password-attempts.service.js'
 import { Refresh } from './sessions/refresh.service.js'
 import { ReplayedSessions } from './sessions/replayed-sessions.service.js'
 import { SessionAnswers } from './sessions/session-answers.service.js'
@@ -74,6 +77,7 @@ import { SessionsRepository } from './sessions/sessions.repository.js'
 import { Sessions } from './sessions/sessions.service.js'
 import { SignInController } from './sessions/sign-in.controller.js'
 import { SignIn } from './sessions/sign-in.service.js'
+import { SignOut } from './sessions/sign-out.service.js'
 import { VerifiedTokens } from './sessions/verified-tokens.js'
 
 const access = [
@@ -117,14 +121,17 @@ const apiKeys = [ApiKeyBudgets, ApiKeyMinting, ApiKeys, ApiKeysRepository, ApiKe
 const passwords = [PasswordChange, PasswordHasher, PasswordPolicy, PasswordRehash, PasswordSetter]
 const sessions = [
   AccessTokens,
+  AttemptsInFlight,
   AuthSweep,
   AuthSweepRepository,
   CsrfProtection,
   FailedLoginJob,
+  FailedLogins,
   JwtKeys,
   JwtStrategy,
   LoginAttemptsRepository,
   LoginLockout,
+  PasswordAttempts,
   Refresh,
   ReplayedSessions,
   SessionAnswers,
@@ -132,6 +139,7 @@ const sessions = [
   Sessions,
   SessionsRepository,
   SignIn,
+  SignOut,
   VerifiedTokens,
 ]
 /** In this order: who asks, whether he asks too often, whether he may. */

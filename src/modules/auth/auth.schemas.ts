@@ -55,6 +55,19 @@ export const refreshSchema = z
   .meta({ id: 'Refresh' })
 export type RefreshCommand = z.infer<typeof refreshSchema>
 
+export const logoutSchema = z
+  .strictObject({
+    refreshToken: z
+      .string()
+      .min(1)
+      .max(MAX_TOKEN_LENGTH)
+      .optional()
+      .describe('Ends its session, without an access token.'),
+  })
+  .meta({ id: 'Logout' })
+  .optional()
+export type LogoutCommand = z.infer<typeof logoutSchema>
+
 const userSchema = z
   .strictObject({ id: z.uuid(), email: z.string(), name: z.string().nullable(), createdAt: z.iso.datetime() })
   .meta({ id: 'User' })

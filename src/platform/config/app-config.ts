@@ -45,6 +45,12 @@ export class AppConfig {
     return Buffer.from(hkdfSync('sha256', secret, 'temponest', purpose, DERIVED_KEY_BYTES))
   }
 
+  /** The same of today's secret and, after it, of JWT_PREVIOUS_SECRETS: to check what a replica with another one made. */
+  deriveKeys(purpose: string): readonly [Buffer, ...Buffer[]] {
+    const previous = this.settings.JWT_PREVIOUS_SECRETS ?? []
+    return [this.deriveKey(purpose), ...previous.map((secret) => this.deriveKey(purpose, secret))]
+  }
+
   static fromProcess(): AppConfig {
     return AppConfig.parse(process.env)
   }

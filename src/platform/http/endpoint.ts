@@ -11,9 +11,10 @@ import type { RouteLimit } from './rate-limits/route-limit.js'
 
 /**
  * `public`: anyone, credentials are not looked at; `optional`: anyone, but credentials that are sent must be valid;
+ * `lenient`: anyone, and credentials that are not valid any more are as none;
  * `authenticated`: any principal; `session`: a person, not an API key; else the permission that the route names.
  */
-export type Access = 'public' | 'optional' | 'authenticated' | 'session' | Permission
+export type Access = 'public' | 'optional' | 'lenient' | 'authenticated' | 'session' | Permission
 
 /** Name of the OpenAPI security scheme of API keys in a header of their own. */
 export const API_KEY_SCHEME = 'apiKey'
@@ -81,6 +82,8 @@ const IDEMPOTENCY_KEY_PARAMETER = {
 export function Endpoint(options: EndpointOptions): MethodDecorator {
   const { access, answers, bodyLimitBytes, waits, problems = [] } = options
   const isPublic = access === 'public' || access === 'optional'
+  // A credential of some kind it does ask for; the document knows no kind but these.
+  const isOfSession = access === 'session' || access === 'lenient'
   const isLimited = options.rateLimit !== 'none'
   const statuses = new Set([
     ...problems,
@@ -104,9 +107,9 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
       ...(options.description && { description: options.description }),
     }),
     ...(isPublic ? [] : [ApiBearerAuth()]),
-    ...(isPublic || access === 'session' ? [] : [ApiSecurity(API_KEY_SCHEME)]),
+    ...(isPublic || isOfSession ? [] : [ApiSecurity(API_KEY_SCHEME)]),
     ...(isPermission ? [ApiExtension('x-permission', access)] : []),
-    ...(access === 'session' ? [ApiExtension('x-access', access)] : []),
+    ...(isOfSession ? [ApiExtension('x-access', 'session')] : []),
     ...answers.map(({ status, description, schema, mediaType }) =>
       ApiResponse({
         status,

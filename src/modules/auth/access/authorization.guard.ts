@@ -20,10 +20,11 @@ export class AuthorizationGuard implements CanActivate {
     const access = this.reflector.get<Access | undefined>(ACCESS_METADATA, context.getHandler())
     if (access === 'public') return true
     const request = context.switchToHttp().getRequest<GuardedRequest>()
-    if (request.refusal !== undefined) throw request.refusal
+    if (request.refusal !== undefined && !(access === 'lenient' && isUnauthenticated(request.refusal)))
+      throw request.refusal
     const { principal, credential } = request
     if (!principal) {
-      if (access === 'optional') return true
+      if (access === 'optional' || access === 'lenient') return true
       throw unauthenticated()
     }
     if (credential?.kind === 'access_token' && credential.fromCookie) this.csrf.assertIntended(request, principal)
@@ -37,8 +38,13 @@ export class AuthorizationGuard implements CanActivate {
   }
 }
 
+/** Not, for example, that nobody could look. */
+function isUnauthenticated(refusal: unknown): boolean {
+  return refusal instanceof AppError && refusal.kind === 'unauthenticated'
+}
+
 function isAllowed(principal: Principal, access: Access | undefined): boolean {
-  if (access === 'authenticated' || access === 'optional') return true
+  if (access === 'authenticated' || access === 'optional' || access === 'lenient') return true
   if (access === 'session') return principal.sessionId !== null
   return access !== undefined && isPermissionAccess(access) && principal.permissions.has(access)
 }

@@ -12,12 +12,25 @@ export class AccountEvents {
     private readonly events: EventBus,
   ) {}
 
-  /** Last in its transaction, whose scope is another one afterwards. Scope: `userId`. */
-  async emitInEachTenant(userId: string, make: (tenantId: string) => DomainEvent, tx: Tx): Promise<void> {
-    await this.inEachTenant(userId, (tenantId) => this.events.emit(make(tenantId), tx), tx)
+  /**
+   * Last in its transaction, whose scope is another one afterwards. Scope: `userId`.
+   * @param make what a team is told: nothing, if it is not concerned
+   */
+  async emitInEachTenant(
+    userId: string,
+    make: (tenantId: string) => DomainEvent | readonly DomainEvent[],
+    tx: Tx,
+  ): Promise<void> {
+    await this.inEachTenant(
+      userId,
+      async (tenantId) => {
+        for (const event of [make(tenantId)].flat()) await this.events.emit(event, tx)
+      },
+      tx,
+    )
   }
 
-  /** The same for more than one event: `work` runs in the scope of each tenant in turn. */
+  /** The same for more than events: `work` runs in the scope of each tenant in turn. */
   async inEachTenant(userId: string, work: (tenantId: string) => Promise<void>, tx: Tx): Promise<void> {
     const memberships = await this.accounts.listMemberships(userId, tx)
     // In one order for everybody: each tenant's audit chain is locked until the commit.

@@ -3,12 +3,12 @@ import { AppError } from '#kernel/app-error.js'
 import { Clock } from '#kernel/clock.js'
 import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
-import { EventBus } from '#platform/events/event-bus.js'
 import type { Principal } from '#platform/http/principal.js'
 import { ResponseCache } from '#platform/http/response-cache/response-cache.service.js'
 import { UserRenamed } from '../auth.events.js'
 import type { Me, UpdateMeCommand } from '../auth.schemas.js'
 import { MEMBERS_TAG } from '../members/members.schemas.js'
+import { AccountEvents } from './account-events.service.js'
 import { identityOf } from './account-view.js'
 import { type Account, AccountsRepository } from './accounts.repository.js'
 
@@ -18,7 +18,7 @@ export class AccountService {
   constructor(
     private readonly database: Database,
     private readonly accounts: AccountsRepository,
-    private readonly events: EventBus,
+    private readonly events: AccountEvents,
     private readonly responses: ResponseCache,
     private readonly clock: Clock,
   ) {}
@@ -34,8 +34,10 @@ export class AccountService {
       const before = await this.get(principal, tx)
       if (name === undefined || name === before.user.name) return { me: await this.toMe(principal, tx), seenIn: [] }
       await this.accounts.rename(userId, name, this.clock.now(), tx)
-      await this.events.emit(new UserRenamed(tenantId, userId, { before: before.user.name, after: name }), tx)
-      return { me: await this.toMe(principal, tx), seenIn: await this.accounts.listMemberships(userId, tx) }
+      const answer = { me: await this.toMe(principal, tx), seenIn: await this.accounts.listMemberships(userId, tx) }
+      const names = { before: before.user.name, after: name }
+      await this.events.emitInEachTenant(userId, (id) => new UserRenamed(id, userId, names), tx)
+      return answer
     })
     await this.responses.invalidate(
       seenIn.map((membership) => membership.tenantId),

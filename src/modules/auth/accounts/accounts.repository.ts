@@ -146,11 +146,6 @@ export class AccountsRepository {
     await tx.entities.update(UserEntity, { id: userId }, { name, updatedAt: now })
   }
 
-  /** Scope: `userId`. */
-  async getPasswordHash(userId: string, tx: Tx): Promise<string> {
-    return (await tx.entities.findOneByOrFail(CredentialEntity, { userId })).passwordHash
-  }
-
   /** Scope: `userId`. @param expected the hash that was checked: of two changes at once the second fails */
   async replacePassword(
     { userId, expected, passwordHash, now }: { userId: string; expected?: string; passwordHash: string; now: Date },

@@ -4,10 +4,9 @@ import { newId } from '#kernel/ids.js'
 import { AppConfig } from '#platform/config/app-config.js'
 import { Database } from '#platform/database/database.js'
 import type { Principal } from '#platform/http/principal.js'
-import { AccountsRepository, type SignInFacts } from '../accounts/accounts.repository.js'
-import { PasswordRehash } from '../passwords/password-rehash.service.js'
+import { AccountsRepository } from '../accounts/accounts.repository.js'
 import { PasswordSetter } from '../passwords/password-setter.service.js'
-import { emailHashOf, LoginLockout } from '../sessions/login-lockout.service.js'
+import { PasswordAttempts } from '../sessions/password-attempts.service.js'
 import type { InvitationEntity } from './invitation.entity.js'
 import type { AcceptInvitationCommand } from './invitations.schemas.js'
 
@@ -26,8 +25,7 @@ export class Invitees {
     private readonly database: Database,
     private readonly accounts: AccountsRepository,
     private readonly passwords: PasswordSetter,
-    private readonly checks: PasswordRehash,
-    private readonly lockout: LoginLockout,
+    private readonly attempts: PasswordAttempts,
   ) {}
 
   /**
@@ -39,17 +37,11 @@ export class Invitees {
     command: AcceptInvitationCommand,
     principal: Principal | undefined,
   ): Promise<Invitee> {
-    const isSignedIn = principal !== undefined
-    const facts = await this.database.transaction(scopeOf(email), async (tx) => {
-      const found = await this.accounts.findSignIn(email, emailHashOf(email), tx)
-      const isPasswordTried = !isSignedIn && found.userId !== null && command.password !== undefined
-      if (isPasswordTried) await this.lockout.admit(email, found, tx)
-      return found
-    })
-    if (principal) assertHimself(principal, facts.userId)
-    if (facts.userId === null) return this.prepare({ email, tenantId }, command)
-    if (!principal) await this.checkPassword(email, command, facts)
-    return { userId: facts.userId, newPasswordHash: null }
+    const user = await this.database.transaction({ signInEmail: email }, (tx) => this.accounts.findByEmail(email, tx))
+    if (principal) assertHimself(principal, user?.id ?? null)
+    if (!user) return this.prepare({ email, tenantId }, command)
+    if (!principal) await this.checkPassword(email, command)
+    return { userId: user.id, newPasswordHash: null }
   }
 
   private async prepare(
@@ -64,24 +56,14 @@ export class Invitees {
     return { userId: newId(), newPasswordHash: await this.passwords.prepare(password, [email, name, tenant?.name]) }
   }
 
-  private async checkPassword(
-    email: string,
-    { password }: AcceptInvitationCommand,
-    { passwordHash, failures }: SignInFacts,
-  ): Promise<void> {
+  private async checkPassword(email: string, { password }: AcceptInvitationCommand): Promise<void> {
     if (password === undefined) throw passwordIsMissing()
-    if (!(await this.checks.verify(passwordHash, password))) {
-      await this.lockout.fail(email)
+    if (!(await this.attempts.check({ email, password }))) {
       throw new AppError('unauthenticated', 'unauthenticated', {
         detail: 'This address has an account already, and the password is not its password.',
       })
     }
-    if (failures > 0) await this.database.transaction(scopeOf(email), (tx) => this.lockout.clear(email, tx))
   }
-}
-
-function scopeOf(email: string) {
-  return { signInEmail: email, presentedHash: emailHashOf(email) }
 }
 
 function assertHimself({ userId, sessionId }: Principal, invited: string | null): void {

@@ -1,29 +1,51 @@
-import { Injectable } from '@nestjs/common'
+import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common'
+import { PinoLogger } from 'nestjs-pino'
 import { Clock } from '#kernel/clock.js'
 import { Database } from '#platform/database/database.js'
 import { AccountsRepository } from '../accounts/accounts.repository.js'
 import { PasswordHasher } from './password-hasher.js'
 
-/** Compares passwords at sign-in, and brings their hashes to today's strength when the parameters have risen. */
+interface RightPassword {
+  readonly userId: string
+  readonly password: string
+  readonly passwordHash: string
+}
+
+/** Brings the hashes of passwords that were right to today's strength, when the parameters have risen. */
 @Injectable()
-export class PasswordRehash {
+export class PasswordRehash implements BeforeApplicationShutdown {
+  private readonly underWay = new Set<Promise<void>>()
+
   constructor(
     private readonly database: Database,
     private readonly accounts: AccountsRepository,
     private readonly hasher: PasswordHasher,
     private readonly clock: Clock,
-  ) {}
-
-  /** Takes the same time without a hash. @throws AppError `unavailable` */
-  verify(passwordHash: string | null, password: string): Promise<boolean> {
-    return this.hasher.verify(passwordHash, password)
+    private readonly logger: PinoLogger,
+  ) {
+    logger.setContext(PasswordRehash.name)
   }
 
-  /** Hashes anew where the stored hash is weaker than today's; only the hash that was just checked is replaced. */
-  async raise({ userId, password, passwordHash }: { userId: string; password: string; passwordHash: string }) {
-    if (!this.hasher.isOutdated(passwordHash)) return
-    const raised = await this.hasher.hash(password)
-    const change = { userId, expected: passwordHash, passwordHash: raised, now: this.clock.now() }
-    await this.database.transaction({ userId }, (tx) => this.accounts.replacePassword(change, tx))
+  /** Nobody waits for it, or fails with it: what does not come about now does at the next sign-in. */
+  raiseLater(password: RightPassword): void {
+    if (!this.hasher.isOutdated(password.passwordHash)) return
+    const raising = this.raise(password)
+      .catch((error: unknown) =>
+        this.logger.warn({ err: error, event: 'password_rehash_failed' }, 'password_rehash_failed'),
+      )
+      .finally(() => this.underWay.delete(raising))
+    this.underWay.add(raising)
+  }
+
+  /** The connections are still open then. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await Promise.all(this.underWay)
+  }
+
+  /** Only the hash that was just checked is replaced. */
+  private async raise({ userId, password, passwordHash: expected }: RightPassword): Promise<void> {
+    const passwordHash = await this.hasher.hash(password)
+    const change = { userId, expected, passwordHash, now: this.clock.now() }
+    await this.database.workers.transaction({ userId }, (tx) => this.accounts.replacePassword(change, tx))
   }
 }

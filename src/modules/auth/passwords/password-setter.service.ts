@@ -1,17 +1,13 @@
 import { Injectable } from '@nestjs/common'
 import { Clock } from '#kernel/clock.js'
 import type { Tx } from '#platform/database/tx.js'
-import { EventBus } from '#platform/events/event-bus.js'
 import { AccountsRepository } from '../accounts/accounts.repository.js'
-import { PasswordChanged } from '../auth.events.js'
 import { OneTimeTokensRepository } from '../recovery/one-time-tokens.repository.js'
 import { SessionsRepository } from '../sessions/sessions.repository.js'
 import { PasswordHasher } from './password-hasher.js'
 import { PasswordPolicy } from './password-policy.service.js'
 
 export interface NewPassword {
-  /** Whose audit log is told. */
-  readonly tenantIds: readonly string[]
   readonly userId: string
   readonly passwordHash: string
   /** The hash that the old password was checked against; absent for a reset. */
@@ -29,7 +25,6 @@ export class PasswordSetter {
     private readonly accounts: AccountsRepository,
     private readonly sessions: SessionsRepository,
     private readonly tokens: OneTimeTokensRepository,
-    private readonly events: EventBus,
     private readonly clock: Clock,
   ) {}
 
@@ -43,11 +38,15 @@ export class PasswordSetter {
   }
 
   /**
-   * Stores it, ends the user's other sessions, in all of his tenants, and makes his open reset links worthless. Scope: `userId`, and `tenantId` of each tenant in
-   * turn for the events. @returns the sessions that ended, whose epochs to advance after the commit; null when the old
-   * password is not `expected` any more
+   * Stores it, ends the user's other sessions, in all of his tenants, and makes his open reset links worthless; who calls
+   * tells their audit logs. Scope: `userId`.
+   * @returns the ids of the sessions that ended, whose epochs to advance after the commit; null when the old password is
+   * not `expected` any more
    */
-  async store({ tenantIds, userId, passwordHash, expected, exceptSessionId = null }: NewPassword, tx: Tx) {
+  async store(
+    { userId, passwordHash, expected, exceptSessionId = null }: NewPassword,
+    tx: Tx,
+  ): Promise<string[] | null> {
     const now = this.clock.now()
     const replaced = await this.accounts.replacePassword(
       { userId, passwordHash, now, ...(expected !== undefined && { expected }) },
@@ -57,7 +56,6 @@ export class PasswordSetter {
     // A link from before would undo the change for whoever can read it.
     await this.tokens.retire({ userId, kind: 'password_reset', now }, tx)
     const ended = await this.sessions.endAll({ userId, exceptSessionId, now }, tx)
-    for (const tenantId of tenantIds) await this.events.emit(new PasswordChanged(tenantId, userId), tx)
-    return ended
+    return ended.map(({ id }) => id)
   }
 }

@@ -48,7 +48,7 @@ export class PasswordReset {
     tx: Tx,
   ): Promise<string[]> {
     if (!(await this.tokens.spend(token, tx)) || !(await this.isStillIssuers(token, tx))) throw refusedToken()
-    const ended = await this.setter.store({ tenantIds: [], userId: user.id, passwordHash }, tx)
+    const ended = await this.setter.store({ userId: user.id, passwordHash }, tx)
     if (ended === null) throw refusedToken()
     const epochs = await this.consequences.follow(user, { isMailboxProved: token.issuedIn === null }, tx)
     return [...ended.map(sessionEpoch), ...epochs]

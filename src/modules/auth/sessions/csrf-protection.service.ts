@@ -15,24 +15,25 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
  */
 @Injectable()
 export class CsrfProtection {
-  private readonly key: Buffer
+  /** Today's, and those of JWT_PREVIOUS_SECRETS: a page that is open goes on through a rotation. */
+  private readonly keys: readonly [Buffer, ...Buffer[]]
   private readonly publicOrigin: string | undefined
 
   constructor(config: AppConfig) {
-    this.key = config.deriveKey('csrf')
+    this.keys = config.deriveKeys('csrf')
     this.publicOrigin = config.settings.PUBLIC_URL && new URL(config.settings.PUBLIC_URL).origin
   }
 
   /** The token of one session; the same for as long as it lasts. */
   tokenOf(sessionId: string): string {
-    return createHmac('sha256', this.key).update(sessionId).digest('base64url')
+    return signed(sessionId, this.keys[0])
   }
 
   /** @throws AppError `csrf_failed` for an unsafe request that our page did not make in this session */
   assertIntended(request: FastifyRequest, { sessionId }: Pick<Principal, 'sessionId'>): void {
     if (SAFE_METHODS.has(request.method)) return
     const sent = this.assertOwnPage(request)
-    if (sessionId === null || !isEqual(sent, this.tokenOf(sessionId))) throw tokenIsMissing()
+    if (sessionId === null || !this.keys.some((key) => isEqual(sent, signed(sessionId, key)))) throw tokenIsMissing()
   }
 
   /** The part that can be told before the session is known. @returns the token that was sent, as header and as cookie */
@@ -50,6 +51,10 @@ export class CsrfProtection {
     if (origin === undefined) return
     if (origin !== (this.publicOrigin ?? originOf(host, origin))) throw forged('Another origin made this request.')
   }
+}
+
+function signed(sessionId: string, key: Buffer): string {
+  return createHmac('sha256', key).update(sessionId).digest('base64url')
 }
 
 function isEqual(a: string, b: string): boolean {

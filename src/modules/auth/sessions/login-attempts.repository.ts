@@ -16,6 +16,17 @@ export class LoginAttemptsRepository {
     return changed === 1
   }
 
+  /** Gives back what was claimed, as it was before; unless the count has changed since. */
+  async release(
+    { emailHash, claimed, before }: { emailHash: Buffer; claimed: Date; before: Date },
+    tx: Tx,
+  ): Promise<void> {
+    await tx.execute({
+      text: 'UPDATE login_attempts SET locked_until = $3 WHERE email_hash = $1 AND locked_until = $2',
+      values: [emailHash, claimed, before],
+    })
+  }
+
   /** Counts a failure. @returns failures in a row */
   async fail(emailHash: Buffer, now: Date, tx: Tx): Promise<number> {
     const rows = await tx.query<{ failures: number }>({

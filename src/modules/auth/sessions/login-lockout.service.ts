@@ -5,11 +5,10 @@ import { Clock } from '#kernel/clock.js'
 import { AppConfig } from '#platform/config/app-config.js'
 import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
-import { requestContext } from '#platform/http/request-context.js'
-import { JobQueue } from '#platform/jobs/job-queue.js'
 import { lockoutSeconds } from './login-attempts.js'
 import { LoginAttemptsRepository } from './login-attempts.repository.js'
-import { FAILED_LOGINS_QUEUE, type FailedLogin } from './failed-login.js'
+import type { FailureReason } from './failed-login.js'
+import { FailedLogins } from './failed-logins.service.js'
 
 const MS_PER_SECOND = 1000
 
@@ -17,6 +16,12 @@ const MS_PER_SECOND = 1000
 export interface AttemptState {
   readonly failures: number
   readonly lockedUntil: Date | null
+}
+
+/** The one attempt of an account whose wait is over. */
+export interface ClaimedAttempt {
+  readonly claimed: Date
+  readonly before: Date
 }
 
 /**
@@ -29,21 +34,24 @@ export class LoginLockout {
     private readonly config: AppConfig,
     private readonly database: Database,
     private readonly attempts: LoginAttemptsRepository,
-    private readonly queue: JobQueue,
+    private readonly failures: FailedLogins,
     private readonly clock: Clock,
   ) {}
 
   /**
    * Lets an attempt through, or not. Below the limit attempts are counted when they have failed; from there on each is
    * claimed before its password is looked at, so that a thousand at once are still one.
+   * @returns what was claimed, to be given back if the password is not looked at after all; null below the limit
    * @throws AppError `rate_limited`
    */
-  async admit(email: string, { failures, lockedUntil }: AttemptState, tx: Tx): Promise<void> {
+  async admit(email: string, { failures, lockedUntil }: AttemptState, tx: Tx): Promise<ClaimedAttempt | null> {
     const { LOGIN_LOCKOUT_AFTER_FAILURES: limit } = this.config.settings
-    if (failures < limit || lockedUntil === null) return
+    if (failures < limit || lockedUntil === null) return null
     const now = this.clock.now()
     const until = new Date(now.getTime() + lockoutSeconds(failures, limit) * MS_PER_SECOND)
-    if (await this.attempts.claim({ emailHash: emailHashOf(email), now, until }, tx)) return
+    if (await this.attempts.claim({ emailHash: emailHashOf(email), now, until }, tx)) {
+      return { claimed: until, before: lockedUntil }
+    }
     const waitMs = Math.max(lockedUntil.getTime(), now.getTime() + MS_PER_SECOND) - now.getTime()
     throw new AppError('rate_limited', 'rate_limited', {
       detail: 'Too many failed sign-ins: wait, or reset the password.',
@@ -51,18 +59,28 @@ export class LoginLockout {
     })
   }
 
-  /** Counts a failure, and has it written into the audit logs of the account's tenants, if there is one, later. */
-  async fail(email: string): Promise<void> {
-    const { LOGIN_LOCKOUT_AFTER_FAILURES: limit } = this.config.settings
-    const { requestId = '', address } = requestContext.getStore() ?? {}
+  /** Gives an attempt back. */
+  async release(email: string, attempt: ClaimedAttempt): Promise<void> {
     const emailHash = emailHashOf(email)
-    await this.database.transaction({ presentedHash: emailHash }, async (tx) => {
+    await this.database.transaction({ presentedHash: emailHash }, (tx) =>
+      this.attempts.release({ emailHash, ...attempt }, tx),
+    )
+  }
+
+  /**
+   * Counts a failure, and has it written into the audit logs of the account's tenants, if there is one, later.
+   * @returns failures in a row
+   */
+  fail(email: string, reason?: FailureReason): Promise<number> {
+    const { LOGIN_LOCKOUT_AFTER_FAILURES: limit } = this.config.settings
+    const emailHash = emailHashOf(email)
+    return this.database.transaction({ presentedHash: emailHash }, async (tx) => {
       const now = this.clock.now()
       const failures = await this.attempts.fail(emailHash, now, tx)
       const seconds = lockoutSeconds(failures, limit)
       if (seconds > 0) await this.attempts.lock(emailHash, new Date(now.getTime() + seconds * MS_PER_SECOND), tx)
-      const job: FailedLogin = { email, isLocked: seconds > 0, requestId, ...(address !== undefined && { address }) }
-      await this.queue.send(FAILED_LOGINS_QUEUE, job, tx)
+      await this.failures.add({ email, isLocked: seconds > 0, ...(reason && { reason }) }, tx)
+      return failures
     })
   }
 

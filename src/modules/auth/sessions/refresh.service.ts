@@ -51,27 +51,33 @@ export class Refresh {
 
   private async trade(token: RefreshToken, client: ClientInfo, tx: Tx): Promise<Outcome> {
     const now = this.clock.now()
-    const next = this.issuer.successorOf(token)
     const isSpentNow = await this.sessions.spendRefreshToken(token.hash, now, tx)
     const stored = await this.sessions.findRefreshToken(token.hash, tx)
     if (!stored || (!isSpentNow && stored.usedAt === null)) return null
     const session = await this.sessions.findLive(stored.sessionId, now, tx)
     const account = session && (await this.accounts.findAccount(session.tenantId, session.userId, tx))
     if (!account) return null
-    if (isSpentNow) return { account, tokens: await this.issuer.renew(session, next, client, tx) }
-    if (await this.isInGrace(stored.usedAt, next, now, tx)) {
-      return { account, tokens: await this.issuer.reissue(session, next) }
+    if (isSpentNow) {
+      return { account, tokens: await this.issuer.renew(session, this.issuer.successorOf(token), client, tx) }
     }
+    const next = isInGrace(stored.usedAt, now) ? await this.findUnusedSuccessor(token, tx) : null
+    if (next) return { account, tokens: await this.issuer.reissue(session, next) }
     await this.replays.end(session, tx)
     return { endedSessionId: session.id }
   }
 
   /** Only while the token that replaced it has not been used: a grandparent has no grace. */
-  private async isInGrace(usedAt: Date | null, next: RefreshToken, now: Date, tx: Tx): Promise<boolean> {
-    if (usedAt === null || now.getTime() - usedAt.getTime() > GRACE_MS) return false
-    const child = await this.sessions.findRefreshToken(next.hash, tx)
-    return child !== null && child.usedAt === null
+  private async findUnusedSuccessor(token: RefreshToken, tx: Tx): Promise<RefreshToken | null> {
+    for (const next of this.issuer.successorsOf(token)) {
+      const child = await this.sessions.findRefreshToken(next.hash, tx)
+      if (child) return child.usedAt === null ? next : null
+    }
+    return null
   }
+}
+
+function isInGrace(usedAt: Date | null, now: Date): boolean {
+  return usedAt !== null && now.getTime() - usedAt.getTime() <= GRACE_MS
 }
 
 function refused(): AppError {

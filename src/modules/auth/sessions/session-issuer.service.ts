@@ -36,7 +36,8 @@ export interface OpenedSession extends IssuedTokens {
 /** Opens sessions and issues their tokens: one access token for minutes, one refresh token for the next pair. */
 @Injectable()
 export class SessionIssuer {
-  private readonly chainKey: Buffer
+  /** Today's, and those of JWT_PREVIOUS_SECRETS. */
+  private readonly chainKeys: readonly [Buffer, ...Buffer[]]
 
   constructor(
     private readonly config: AppConfig,
@@ -45,7 +46,7 @@ export class SessionIssuer {
     private readonly events: EventBus,
     private readonly clock: Clock,
   ) {
-    this.chainKey = config.deriveKey('refresh-chain')
+    this.chainKeys = config.deriveKeys('refresh-chain')
   }
 
   /** Opens a session in the caller's transaction. Scope: `tenantId` and `userId`. */
@@ -71,7 +72,12 @@ export class SessionIssuer {
 
   /** The token that replaces this one, the same each time. */
   successorOf(token: RefreshToken): RefreshToken {
-    return nextRefreshToken(token, this.chainKey)
+    return nextRefreshToken(token, this.chainKeys[0])
+  }
+
+  /** The tokens that may have replaced a spent one: today's first, then those of replicas with an earlier secret. */
+  successorsOf(token: RefreshToken): RefreshToken[] {
+    return this.chainKeys.map((key) => nextRefreshToken(token, key))
   }
 
   /** Issues the next pair of a session that goes on. */

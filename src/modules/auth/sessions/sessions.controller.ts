@@ -1,11 +1,19 @@
-import { Controller, Delete, Get, Param, Post, Query, Req, Res } from '@nestjs/common'
+import { Body, Controller, Delete, Get, Param, Post, Query, Req, Res } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Endpoint } from '#platform/http/endpoint.js'
 import { type Page, sendNextLink } from '#platform/http/page.js'
-import { CurrentPrincipal, type Principal } from '#platform/http/principal.js'
-import { type Session, type SessionListQuery, sessionListQuerySchema, sessionPageSchema } from '../auth.schemas.js'
+import { CurrentPrincipal, OptionalPrincipal, type Principal } from '#platform/http/principal.js'
+import {
+  type LogoutCommand,
+  logoutSchema,
+  type Session,
+  type SessionListQuery,
+  sessionListQuerySchema,
+  sessionPageSchema,
+} from '../auth.schemas.js'
 import { SessionAnswers } from './session-answers.service.js'
+import { nothingToEnd, SignOut } from './sign-out.service.js'
 import { Sessions } from './sessions.service.js'
 
 @ApiTags('auth')
@@ -14,22 +22,27 @@ export class SessionsController {
   constructor(
     private readonly sessions: Sessions,
     private readonly answers: SessionAnswers,
+    private readonly signOut: SignOut,
   ) {}
 
   @Post('logout')
   @Endpoint({
     summary: 'Sign out',
-    description: 'The access token is dead at once, on every replica.',
-    access: 'session',
+    description:
+      'The access token is dead at once, on every replica. Once it has expired, the refresh token signs out: in the body, or the cookie with the CSRF token.',
+    access: 'lenient',
     answers: [{ status: 204, description: 'Signed out.' }],
+    problems: [401, 403],
   })
   async logout(
-    @CurrentPrincipal() principal: Principal,
+    @OptionalPrincipal() principal: Principal | undefined,
+    @Body({ schema: logoutSchema }) command: LogoutCommand,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    await this.sessions.end(principal, principal.sessionId ?? '')
+    const isOver = await this.signOut.end(request, { principal, refreshToken: command?.refreshToken })
     this.answers.clearCookies(request, reply)
+    if (!isOver) throw nothingToEnd()
   }
 
   @Post('logout-all')

@@ -4,6 +4,9 @@ import type { Tx } from '#platform/database/tx.js'
 import { RefreshTokenEntity } from './refresh-token.entity.js'
 import { SessionEntity } from './session.entity.js'
 
+/** A session that has just been ended. */
+export type EndedSession = Pick<SessionEntity, 'id' | 'tenantId'>
+
 /** Sessions and their chains of refresh tokens. */
 @Injectable()
 export class SessionsRepository {
@@ -54,23 +57,28 @@ export class SessionsRepository {
     return query.getMany()
   }
 
-  /** Ends one session. @returns whether it was live. Scope: `userId` or `tenantId` */
-  async end({ id, userId, now }: { id: string; userId: string; now: Date }, tx: Tx): Promise<boolean> {
-    const { affected } = await tx.entities.update(SessionEntity, liveAt(now, { id, userId }), { revokedAt: now })
-    return affected === 1
+  /** Ends one session. Scope: `userId` or `tenantId`. @returns its tenant; null when it was not live */
+  async end({ id, userId, now }: { id: string; userId: string; now: Date }, tx: Tx): Promise<string | null> {
+    const rows = await tx.query<{ tenantId: string }>({
+      text: `UPDATE sessions SET revoked_at = $3
+              WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3 AND ends_at > $3
+             RETURNING tenant_id AS "tenantId"`,
+      values: [id, userId, now],
+    })
+    return rows[0]?.tenantId ?? null
   }
 
-  /** Ends a user's sessions but one. Scope: `userId` for those in all of his tenants, `tenantId` for those in one. @returns their ids */
+  /** Ends a user's sessions but one. Scope: `userId` for those in all of his tenants, `tenantId` for those in one. */
   async endAll(
     { userId, exceptSessionId, now }: { userId: string; exceptSessionId: string | null; now: Date },
     tx: Tx,
-  ): Promise<string[]> {
-    const rows = await tx.query<{ id: string }>({
+  ): Promise<EndedSession[]> {
+    return tx.query<EndedSession>({
       text: `UPDATE sessions SET revoked_at = $3
-              WHERE user_id = $1 AND revoked_at IS NULL AND ($2::uuid IS NULL OR id <> $2) RETURNING id`,
+              WHERE user_id = $1 AND revoked_at IS NULL AND ($2::uuid IS NULL OR id <> $2)
+             RETURNING id, tenant_id AS "tenantId"`,
       values: [userId, exceptSessionId, now],
     })
-    return rows.map(({ id }) => id)
   }
 
   /** Ends the oldest of a user's live sessions in all of his tenants, so that `keep` are left. Scope: `userId`. @returns their ids */
