@@ -59,7 +59,8 @@ CREATE POLICY refresh_tokens_sweep_read ON refresh_tokens FOR SELECT TO :"app_ro
 CREATE POLICY refresh_tokens_sweep ON refresh_tokens FOR DELETE TO :"app_role"
   USING (app_purpose() = 'auth.sweep' AND used_at < now() - interval '30 days');
 
--- A key acts for the member who made it, within its scopes and never beyond that member's role of the day.
+-- A key acts for the member who made it, within its scopes and never beyond that member's role of the day. What a key made
+-- goes with it: whoever found one must not keep what he made with it.
 CREATE TABLE api_keys (
   tenant_id             uuid NOT NULL,
   id                    uuid NOT NULL,
@@ -73,9 +74,12 @@ CREATE TABLE api_keys (
   created_at            timestamptz NOT NULL,
   expires_at            timestamptz,
   last_used_at          timestamptz,
+  made_by_key_id        uuid,
   PRIMARY KEY (tenant_id, id),
-  FOREIGN KEY (tenant_id, user_id) REFERENCES memberships (tenant_id, user_id) ON DELETE CASCADE
+  FOREIGN KEY (tenant_id, user_id) REFERENCES memberships (tenant_id, user_id) ON DELETE CASCADE,
+  FOREIGN KEY (tenant_id, made_by_key_id) REFERENCES api_keys (tenant_id, id) ON DELETE CASCADE
 );
+CREATE INDEX idx_api_keys_tenant_maker ON api_keys (tenant_id, made_by_key_id) WHERE made_by_key_id IS NOT NULL;
 CREATE INDEX idx_api_keys_tenant_user ON api_keys (tenant_id, user_id);
 ALTER TABLE api_keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE api_keys FORCE ROW LEVEL SECURITY;
@@ -110,7 +114,7 @@ CREATE POLICY invitations_sweep ON invitations FOR DELETE TO :"app_role"
 
 -- Password resets and e-mail verifications: found by who holds the link, made and spent as the user that it is for.
 -- `issued_in` is the tenant whose admin was handed the link, where no mail can be sent. It is worth nothing once the user
--- belongs to another tenant: an admin must not come into a team of others through his member.
+-- belongs to another tenant, or the admin (`issued_by`) has no say over him any more.
 CREATE TABLE one_time_tokens (
   token_hash bytea PRIMARY KEY,
   user_id    uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -118,7 +122,8 @@ CREATE TABLE one_time_tokens (
   created_at timestamptz NOT NULL,
   expires_at timestamptz NOT NULL,
   used_at    timestamptz,
-  issued_in  uuid REFERENCES tenants (id) ON DELETE CASCADE
+  issued_in  uuid REFERENCES tenants (id) ON DELETE CASCADE,
+  issued_by  uuid
 );
 CREATE INDEX idx_one_time_tokens_user ON one_time_tokens (user_id, kind);
 CREATE INDEX idx_one_time_tokens_expiry ON one_time_tokens (expires_at);

@@ -232,6 +232,17 @@ describe('a key that makes a key', () => {
     expect((await createApiKey(key)).json().scopes).toEqual(MEMBER_PERMISSIONS)
   })
 
+  it('takes what was made with it along when it is deleted, and what was made with that', async () => {
+    const parent = await TestApiKey.create(app, owner)
+    const child = await TestApiKey.create(app, parent)
+    const [grandchild, stranger] = [await TestApiKey.create(app, child), await TestApiKey.create(app, owner)]
+    const statuses = async () =>
+      Promise.all([child, grandchild, stranger].map(async (key) => (await key.request({ url: '/v1/runs' })).statusCode))
+    expect(await statuses()).toEqual([200, 200, 200])
+    expect((await owner.request({ method: 'DELETE', url: `/v1/api-keys/${parent.id}` })).statusCode).toBe(204)
+    expect(await statuses()).toEqual([401, 401, 200])
+  })
+
   it('cannot make one that outlives it', async () => {
     const key = await TestApiKey.create(app, owner, { scopes, expiresAt: FAR_AHEAD })
     const later = await createApiKey(key, { expiresAt: '3000-01-01T00:00:00Z' })

@@ -60,6 +60,25 @@ const login = (email: string, password: string) =>
   app.inject({ method: 'POST', url: '/v1/auth/login', payload: { email, password } })
 
 describe('an admin on a server without mail', () => {
+  it.each<[string, (adminId: string, memberId: string) => Promise<unknown>]>([
+    ['he is no member any more', (adminId) => app.sql('DELETE FROM memberships WHERE user_id = $1', [adminId])],
+    [
+      'he is suspended',
+      (adminId) => app.sql('UPDATE memberships SET disabled_at = now() WHERE user_id = $1', [adminId]),
+    ],
+    ['he is a viewer', (adminId) => app.sql(`UPDATE memberships SET role = 'viewer' WHERE user_id = $1`, [adminId])],
+    [
+      'the member has become an owner',
+      (_, memberId) => app.sql(`UPDATE memberships SET role = 'owner' WHERE user_id = $1`, [memberId]),
+    ],
+  ])('holds a link that is worth nothing once %s', async (_, change) => {
+    const [admin, member] = [await hire(owner, 'admin'), await hire(owner, 'member')]
+    const { token } = (await issue(admin.token, member.userId)).json()
+    await change(admin.userId, member.userId)
+    expectProblem(await reset(token), { status: 400, code: 'validation_failed', pointers: ['/token'] })
+    expect((await login(member.email, PASSWORD)).statusCode).toBe(200)
+  })
+
   it('is handed a link for a member, once and to no cache, and the team’s record says so', async () => {
     const [admin, member] = [await hire(owner, 'admin'), await hire(owner, 'member')]
     events.length = 0

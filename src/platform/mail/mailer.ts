@@ -92,7 +92,9 @@ export class Mailer implements OnModuleInit, OnModuleDestroy, BeforeApplicationS
       const isRefused = isReceiverRefused(error)
       this.metrics.count(isRefused ? 'refused' : attempt.isLast ? 'failed' : 'retried')
       if (!isRefused) throw error
-      this.logger.warn({ err: error, event: 'mail_refused', mailId: id, template: mail.template }, 'mail_refused')
+      // Not the error itself: what a mail server says of an address quotes it.
+      const { responseCode } = error as { responseCode?: number }
+      this.logger.warn({ event: 'mail_refused', mailId: id, template: mail.template, responseCode }, 'mail_refused')
     }
   }
 

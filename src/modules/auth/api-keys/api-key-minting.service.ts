@@ -54,6 +54,7 @@ export class ApiKeyMinting {
         prefix,
         createdAt: now,
         lastUsedAt: null,
+        madeByKeyId: principal.apiKeyId,
       }
       await this.keys.add({ ...key, keyHash: hash }, tx)
       await this.events.emit(new ApiKeyCreated(key), tx)

@@ -47,4 +47,8 @@ export class ApiKeyEntity {
   /** To the minute: not every use is written down. */
   @Column('timestamptz', { name: 'last_used_at', nullable: true })
   lastUsedAt!: Date | null
+
+  /** The key that made it, with which it goes; null: a person did. */
+  @Column('uuid', { name: 'made_by_key_id', nullable: true })
+  madeByKeyId!: string | null
 }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common'
+import { In } from 'typeorm'
 import type { Tx } from '#platform/database/tx.js'
 import { ApiKeyEntity, type ApiKeyRecord } from './api-key.entity.js'
 
@@ -41,6 +42,18 @@ export class ApiKeysRepository {
       .take(limit)
     if (after !== undefined) query.andWhere('k.id < :after', { after })
     return query.getMany()
+  }
+
+  /** The key and all that was made with it, and with those: deleting the first deletes them all. */
+  async listWithOffspring({ tenantId, id }: ApiKeyRecord, tx: Tx): Promise<ApiKeyRecord[]> {
+    const rows = await tx.query<{ id: string }>({
+      text: `WITH RECURSIVE family AS (
+               SELECT id FROM api_keys WHERE tenant_id = $1 AND id = $2
+               UNION SELECT k.id FROM api_keys k JOIN family f ON k.made_by_key_id = f.id WHERE k.tenant_id = $1
+             ) SELECT id FROM family`,
+      values: [tenantId, id],
+    })
+    return tx.entities.findBy(ApiKeyEntity, { tenantId, id: In(rows.map((row) => row.id)) })
   }
 
   /** @returns whether it was there: of two that delete it at once one gets true */

@@ -46,15 +46,20 @@ export class ApiKeys {
     })
   }
 
-  /** Ends a key: the next request with it is refused, on every replica. @throws AppError `not_found` */
+  /**
+   * Ends a key and those that were made with it: the next request with one of them is refused, on every replica.
+   * @throws AppError `not_found`
+   */
   async delete(principal: Principal, id: string): Promise<void> {
     const { tenantId } = principal
-    await this.database.transaction({ tenantId }, async (tx) => {
+    const ended = await this.database.transaction({ tenantId }, async (tx) => {
       const key = await this.getWithin(reachOf(principal), id, tx)
+      const family = await this.keys.listWithOffspring(key, tx)
       if (!(await this.keys.delete(key, tx))) throw noSuchKey()
-      await this.events.emit(new ApiKeyDeleted(key), tx)
+      for (const member of family) await this.events.emit(new ApiKeyDeleted(member), tx)
+      return family
     })
-    await this.epochs.advance([apiKeyEpoch(id)])
+    await this.epochs.advance(ended.map((key) => apiKeyEpoch(key.id)))
   }
 
   private async getWithin(owner: ApiKeyOwner, id: string, tx: Tx): Promise<ApiKeyRecord> {

@@ -44,14 +44,14 @@ export class MemberPasswordReset {
       assertMayReset(principal, member)
       const delivery = this.mailer.isConfigured ? 'mail' : 'link'
       await this.events.emit(new PasswordResetIssued(tenantId, memberId, delivery), tx)
-      if (delivery === 'link') return this.handOver(tenantId, memberId, tx)
+      if (delivery === 'link') return this.handOver(principal, memberId, tx)
       await this.mails.requestIn({ template: 'password_reset', email: member.user.email }, tx)
       await this.idempotency.complete({ status: 202, body: RESET_SENT }, tx)
       return null
     })
   }
 
-  private async handOver(tenantId: string, userId: string, tx: Tx): Promise<MemberReset> {
+  private async handOver({ tenantId, userId: issuedBy }: Principal, userId: string, tx: Tx): Promise<MemberReset> {
     await tx.rescope({ tenantId, userId })
     const memberships = await this.accounts.listMemberships(userId, tx)
     if (memberships.length > 1) {
@@ -60,7 +60,7 @@ export class MemberPasswordReset {
           'This member belongs to another team as well, which the link would open, too: he must ask for it by mail.',
       })
     }
-    const { text: token, expiresAt } = await this.tokens.issueForAdmin({ userId, issuedIn: tenantId }, tx)
+    const { text: token, expiresAt } = await this.tokens.issueForAdmin({ userId, issuedIn: tenantId, issuedBy }, tx)
     const resetUrl = linkWithToken(this.config, 'reset-password', token)
     const body = { resetUrl, token, expiresAt: expiresAt.toISOString() }
     await this.idempotency.complete({ status: 201, body }, tx)

@@ -27,4 +27,8 @@ export class OneTimeTokenEntity {
   /** The tenant whose admin was handed the link; null: it went to the user's own address, or the server's operator made it. */
   @Column('uuid', { name: 'issued_in', nullable: true })
   issuedIn!: string | null
+
+  /** That admin. */
+  @Column('uuid', { name: 'issued_by', nullable: true })
+  issuedBy!: string | null
 }

@@ -42,13 +42,16 @@ export class OneTimeTokens {
     const now = this.clock.now()
     const since = new Date(now.getTime() - MAIL_WINDOW_SECONDS * MS_PER_SECOND)
     const sent = await this.tokens.countSince({ userId, kind, since, now }, tx)
-    return sent < MAX_MAILED_PER_WINDOW ? this.issue({ kind, userId, issuedIn: null }, tx) : null
+    return sent < MAX_MAILED_PER_WINDOW ? this.issue({ kind, userId, issuedIn: null, issuedBy: null }, tx) : null
   }
 
-  /** A reset token for the hands of an admin of `issuedIn`; it replaces the one before. Scope: `userId`. */
-  async issueForAdmin({ userId, issuedIn }: { userId: string; issuedIn: string }, tx: Tx): Promise<IssuedToken> {
+  /** A reset token for the hands of `issuedBy`, an admin of `issuedIn`; it replaces the one before. Scope: `userId`. */
+  async issueForAdmin(
+    { userId, issuedIn, issuedBy }: { userId: string; issuedIn: string; issuedBy: string },
+    tx: Tx,
+  ): Promise<IssuedToken> {
     await this.tokens.lockUser(userId, tx)
-    return this.issue({ kind: 'password_reset', userId, issuedIn }, tx)
+    return this.issue({ kind: 'password_reset', userId, issuedIn, issuedBy }, tx)
   }
 
   /**
@@ -57,7 +60,7 @@ export class OneTimeTokens {
    */
   async issueForOperator(userId: string, tx: Tx): Promise<IssuedToken> {
     await this.tokens.lockUser(userId, tx)
-    return this.issue({ kind: 'password_reset', userId, issuedIn: null }, tx)
+    return this.issue({ kind: 'password_reset', userId, issuedIn: null, issuedBy: null }, tx)
   }
 
   /** Takes back a token that could not be sent. */
@@ -83,7 +86,7 @@ export class OneTimeTokens {
   }
 
   private async issue(
-    { kind, userId, issuedIn }: Pick<OneTimeTokenEntity, 'kind' | 'userId' | 'issuedIn'>,
+    { kind, userId, issuedIn, issuedBy }: Pick<OneTimeTokenEntity, 'kind' | 'userId' | 'issuedIn' | 'issuedBy'>,
     tx: Tx,
   ): Promise<IssuedToken> {
     const now = this.clock.now()
@@ -94,7 +97,8 @@ export class OneTimeTokens {
     // Of reset links one is enough to lie about. An older proof of the address is as good as the newer one, and whoever
     // signs in before he opens it has a second one sent.
     if (kind === 'password_reset') await this.tokens.retire({ userId, kind, now }, tx)
-    await this.tokens.create({ tokenHash: hash, userId, kind, createdAt: now, expiresAt, usedAt: null, issuedIn }, tx)
+    const token = { tokenHash: hash, userId, kind, createdAt: now, expiresAt, usedAt: null, issuedIn, issuedBy }
+    await this.tokens.create(token, tx)
     return { text, hash, userId, expiresAt }
   }
 }

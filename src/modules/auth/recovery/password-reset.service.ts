@@ -6,7 +6,9 @@ import type { Tx } from '#platform/database/tx.js'
 import { sessionEpoch } from '../access/epoch-names.js'
 import { AccountsRepository } from '../accounts/accounts.repository.js'
 import type { UserEntity } from '../accounts/user.entity.js'
+import { rolesWithin } from '../members/membership-rules.js'
 import { PasswordSetter } from '../passwords/password-setter.service.js'
+import { permissionsOf } from '../permissions.js'
 import { emailHashOf } from '../sessions/login-lockout.service.js'
 import type { OneTimeTokenEntity } from './one-time-token.entity.js'
 import { OneTimeTokens } from './one-time-tokens.service.js'
@@ -37,7 +39,12 @@ export class PasswordReset {
     if (!token || !found) throw refusedToken()
     const { user, words } = found
     const passwordHash = await this.setter.prepare(password, words)
-    const scope = { userId: user.id, presentedHash: emailHashOf(user.email) }
+    const { issuedIn } = token
+    const scope = {
+      userId: user.id,
+      presentedHash: emailHashOf(user.email),
+      ...(issuedIn !== null && { tenantId: issuedIn }),
+    }
     const ended = await this.database.transaction(scope, (tx) => this.store(token, { user, passwordHash }, tx))
     await this.epochs.advance(ended)
   }
@@ -54,11 +61,14 @@ export class PasswordReset {
     return [...ended.map(sessionEpoch), ...epochs]
   }
 
-  /** A link that an admin was handed opens accounts of his own team alone. */
-  private async isStillIssuers({ userId, issuedIn }: OneTimeTokenEntity, tx: Tx): Promise<boolean> {
+  /** A link that an admin was handed opens accounts of his own team alone, for as long as he has a say over them. */
+  private async isStillIssuers({ userId, issuedIn, issuedBy }: OneTimeTokenEntity, tx: Tx): Promise<boolean> {
     if (issuedIn === null) return true
-    const memberships = await this.accounts.listMemberships(userId, tx)
-    return memberships.length === 1 && memberships[0]?.tenantId === issuedIn
+    const [membership, ...others] = await this.accounts.listMemberships(userId, tx)
+    if (membership?.tenantId !== issuedIn || others.length > 0 || issuedBy === null) return false
+    const issuer = (await this.accounts.findMember(issuedIn, issuedBy, tx))?.membership
+    if (!issuer || issuer.disabledAt !== null) return false
+    return permissionsOf(issuer.role).has('members:write') && rolesWithin(issuer.role).includes(membership.role)
   }
 
   /** The user, and the words around his account. */
