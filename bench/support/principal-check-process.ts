@@ -4,6 +4,7 @@
  * of each check as a JSON list.
  */
 const dist = new URL('../../dist/', import.meta.url)
+// oxlint-disable-next-line typescript/no-explicit-any -- the built app has no types here, and what is taken from it is named
 const load = async (path: string): Promise<any> => import(new URL(path, dist).href)
 
 const WARM_UP = 2000
