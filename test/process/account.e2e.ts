@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
-import { AppHome, type Exit } from '../support/app-process.js'
+import { AppHome, type Exit, PRODUCTION } from '../support/app-process.js'
 import { HttpUser } from '../support/http-user.js'
 import { createTestDatabase } from '../support/test-database.js'
 import { PASSWORD } from '../support/test-user.js'
@@ -93,9 +93,7 @@ describe('account reset-link', () => {
 describe('account first-owner', () => {
   it('makes the first owner of a production server that takes no registrations, once', async () => {
     await using database = await createTestDatabase()
-    const strength = { ARGON2_MEMORY_KIB: '19456', ARGON2_TIME_COST: '2' }
-    const production = { NODE_ENV: 'production', JWT_SECRET: 'x'.repeat(32), ...strength }
-    const env = { ...production, DATABASE_URL: database.url, REGISTRATION: 'closed' }
+    const env = { ...PRODUCTION, DATABASE_URL: database.url, REGISTRATION: 'closed' }
     const url = await home.start(env).ready()
     const email = 'first@example.com'
     expect((await post(`${url}/v1/auth/register`, { email, password: PASSWORD })).status).toBe(403)

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
-import { AppHome, type Exit } from '../support/app-process.js'
+import { AppHome, type Exit, PRODUCTION } from '../support/app-process.js'
 import { HttpUser } from '../support/http-user.js'
 import { createTestDatabase, type TestDatabase, withClient } from '../support/test-database.js'
 
@@ -63,7 +63,7 @@ describe('migrate', () => {
       code: 0,
       stderr: "temponest: tenancy_check_skipped: of-tomorrow-9999999999999: not this version's migrations\n",
     })
-    const app = home.start({ DATABASE_URL: database.url, NODE_ENV: 'production', JWT_SECRET: 'x'.repeat(32) })
+    const app = home.start({ ...PRODUCTION, DATABASE_URL: database.url })
     await app.until(() => app.stdout.includes('"event":"tenancy_check_skipped"'), 30_000)
     expect(app.stdout).toContain('"unknownMigrations":["of-tomorrow-9999999999999"]')
   })

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { execFile } from 'node:child_process'
 import { stat } from 'node:fs/promises'
 import { promisify } from 'node:util'
-import { AppHome } from '../support/app-process.js'
+import { AppHome, PRODUCTION } from '../support/app-process.js'
 import { createTestDatabase } from '../support/test-database.js'
 import { HttpUser, type RunAnswer } from '../support/http-user.js'
 
@@ -59,9 +59,7 @@ describe('the first start', () => {
 
   it('prints log lines only, and no banner, in production', async () => {
     await using database = await createTestDatabase()
-    const hashing = { ARGON2_MEMORY_KIB: '19456', ARGON2_TIME_COST: '2' }
-    const production = { NODE_ENV: 'production', JWT_SECRET: 'x'.repeat(32), DATABASE_URL: database.url }
-    const app = home.start({ ...production, ...hashing })
+    const app = home.start({ ...PRODUCTION, DATABASE_URL: database.url })
     await app.ready()
     await app.stop()
     for (const line of app.stdout.trim().split('\n')) expect(() => JSON.parse(line) as unknown).not.toThrow()
