@@ -1,10 +1,10 @@
 import { type Actor, type AuditFacts, AuditedEvent } from '#platform/events/audited-event.js'
 
 /** Something that happened to a user. `type` is `user.<what>`; `audit.action` the OWASP Logging Vocabulary's word. */
-abstract class UserEvent extends AuditedEvent {
+export abstract class UserEvent extends AuditedEvent {
   constructor(
     readonly tenantId: string,
-    protected readonly userId: string,
+    readonly userId: string,
   ) {
     super()
   }

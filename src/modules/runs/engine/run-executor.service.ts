@@ -40,7 +40,7 @@ export class RunExecutor {
         }),
         material: { task: run.task, ...(run.context !== null && { context: run.context }) },
         signal,
-        ...(outputSchema && { outputSchema: outputSchema }),
+        ...(outputSchema && { outputSchema }),
         ...(limits?.maxTokens !== undefined && { maxOutputTokens: limits.maxTokens }),
       })
       const data = outputSchema
