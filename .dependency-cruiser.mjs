@@ -3,7 +3,7 @@
 
 const MODULE = '^src/modules/([^/]+)/'
 const ROLES =
-  'controller|service|job|dispatcher|subscriber|repository|entity|read-model|module|guard|strategy|schemas|events|errors|model'
+  'controller|service|job|dispatcher|subscriber|repository|entity|read-model|module|guard|strategy|schemas|events|errors|model|worker|tool'
 const ROLE = (roles) => `\\.(${roles})\\.ts$`
 const SQL_ROLES = 'repository|entity|read-model'
 /** Roleless files that are wiring or adapters, not rules: each stands for one named class or is a module's index. */
@@ -41,7 +41,7 @@ export default {
       comment:
         'scheduler → runs → {agents, approvals, knowledge, models, costs, projects}; nobody imports webhooks, audit, metrics or health',
       severity: 'error',
-      from: { path: '^src/modules/(agents|models|costs|projects|auth)/' },
+      from: { path: '^src/modules/(agents|approvals|models|costs|projects|auth|tools)/' },
       to: { path: '^src/modules/(runs|scheduler|webhooks|audit|metrics|health)/' },
     },
     {
@@ -80,7 +80,7 @@ export default {
     {
       name: 'repositories-stand-on-the-database',
       severity: 'error',
-      from: { path: `^src/modules/.*${ROLE(SQL_ROLES)}` },
+      from: { path: `${MODULE}.*${ROLE(SQL_ROLES)}` },
       to: {
         path: '^src/',
         pathNot: [
@@ -88,7 +88,8 @@ export default {
           '^src/platform/database/',
           '^src/platform/http/principal\\.ts$',
           ROLE(`${SQL_ROLES}|schemas`),
-          '^src/modules/runs/(run-view|run-status|storable)\\.ts$',
+          // Its own module's files without a role.
+          '^src/modules/$1/[a-z0-9/-]+\\.ts$',
         ],
       },
     },
@@ -100,7 +101,7 @@ export default {
         pathNot: [
           '^src/kernel/',
           '^src/modules/',
-          'node_modules/zod/',
+          'node_modules/(zod|canonicalize)/',
           '^src/platform/(http/principal|http/page|events/domain-event)\\.ts$',
         ],
         dependencyTypesNot: ['core', 'type-only'],

@@ -14,11 +14,16 @@ import { formatResult } from './support/report.ts'
 const CASES: Record<string, () => Promise<{ run: BenchCase }>> = {
   'get-run': () => import('./cases/get-run.ts'),
   'run-overhead': () => import('./cases/run-overhead.ts'),
+  'runs-at-16': () => import('./cases/runs-at-16.ts'),
+  'first-token': () => import('./cases/first-token.ts'),
+  'cached-run': () => import('./cases/cached-run.ts'),
+  'replica-streams': () => import('./cases/replica-streams.ts'),
   'concurrent-runs': () => import('./cases/concurrent-runs.ts'),
   login: () => import('./cases/login.ts'),
   'principal-check': () => import('./cases/principal-check.ts'),
   start: () => import('./cases/start.ts'),
   memory: () => import('./cases/memory.ts'),
+  'open-streams': () => import('./cases/open-streams.ts'),
 }
 
 for (const [signal, code] of [

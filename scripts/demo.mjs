@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ensureBuilt, ensureInstalled, env, node, say, serverArgs } from './lib/project.mjs'
+import { ensureBuilt, ensureInstalled, env, node, say, serverArgs, serverEnv } from './lib/project.mjs'
 
 // The README's journey, told step by step: against a running server (TEMPONEST_URL), or one of its own on a data
 // directory that is gone afterwards.
@@ -82,7 +82,7 @@ async function startServer() {
   const dataDir = mkdtempSync(join(tmpdir(), 'temponest-demo-'))
   say('starting a server of its own …')
   const child = spawn(node, serverArgs, {
-    env: { ...env, PORT: '0', DATA_DIR: dataDir, LOG_LEVEL: 'warn' },
+    env: { ...env, ...serverEnv, PORT: '0', DATA_DIR: dataDir, LOG_LEVEL: 'warn' },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   stop = async () => {

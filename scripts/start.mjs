@@ -1,5 +1,5 @@
-import { become, ensureBuilt, ensureInstalled, serverArgs } from './lib/project.mjs'
+import { become, ensureBuilt, ensureInstalled, serverArgs, serverEnv } from './lib/project.mjs'
 
 ensureInstalled()
 ensureBuilt()
-become(serverArgs)
+become(serverArgs, serverEnv)

@@ -1,12 +1,14 @@
 import { type DynamicModule, Module } from '@nestjs/common'
 import { AdminModule } from '#modules/admin'
 import { AgentsModule } from '#modules/agents'
+import { ApprovalsModule } from '#modules/approvals'
 import { AuditModule } from '#modules/audit'
 import { AuthModule } from '#modules/auth'
 import { CspReportsModule } from '#modules/csp-reports'
 import { HealthModule } from '#modules/health'
 import { MetricsModule } from '#modules/metrics'
 import { RunsModule } from '#modules/runs'
+import { ToolsModule } from '#modules/tools'
 import { PlatformModule, type PlatformOptions } from '#platform/platform.module.js'
 
 @Module({})
@@ -19,7 +21,9 @@ export class AppModule {
         AuthModule,
         AdminModule,
         AgentsModule,
+        ApprovalsModule,
         RunsModule,
+        ToolsModule,
         AuditModule,
         HealthModule,
         MetricsModule,

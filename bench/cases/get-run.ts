@@ -3,14 +3,12 @@
  * each reading the same runs from the same PostgreSQL server and answering with the same JSON.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { fileURLToPath } from 'node:url'
-import { z } from 'zod'
 import { createPeerTable } from '../peers/runs-table.ts'
 import { registerClient, type Run } from '../support/api-client.ts'
 import { startApp } from '../support/app-process.ts'
 import type { BenchCase, Check } from '../support/bench-case.ts'
 import { alternateLoad, type LoadTarget, type Round, summarise } from '../support/load.ts'
-import { startNodeServer } from '../support/processes.ts'
+import { startBareFastify, startStockNest } from '../support/peers.ts'
 import { median } from '../support/stats.ts'
 import { createTemporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -31,13 +29,9 @@ export const run: BenchCase = async ({ options, postgres }) => {
   for (let index = 0; index < RUNS; index++) runs.push(await client.runDeveloper(`${TASK} Variant ${index}.`))
   await createPeerTable(peerDatabase.url, client.tenantId, runs)
 
-  const peerArguments = [peerDatabase.url, client.tenantId]
-  await using bare = await startPeer('bare Fastify + pg', ['bare-fastify.ts'], peerArguments)
-  await using stock = await startPeer(
-    'Nest, the stock way',
-    ['--import', 'stock-nest/swc-hook.mjs', 'stock-nest/main.ts'],
-    peerArguments,
-  )
+  const peer = { databaseUrl: peerDatabase.url, tenantId: client.tenantId }
+  await using bare = await startBareFastify(peer)
+  await using stock = await startStockNest(peer)
 
   const paths = runs.map(({ id }) => `/v1/runs/${id}`)
   const targets: LoadTarget[] = [
@@ -74,18 +68,6 @@ export const run: BenchCase = async ({ options, postgres }) => {
     errors: [ours!, ...peers].reduce((sum, { errors }) => sum + errors, 0),
     measurements: targets.map(({ name }, index) => ({ name, rounds: rounds[index] })),
   }
-}
-
-function startPeer(name: string, files: string[], rest: string[]) {
-  const args = files.map((file) =>
-    file.endsWith('s') ? fileURLToPath(new URL(`../peers/${file}`, import.meta.url)) : file,
-  )
-  return startNodeServer({
-    name,
-    args: [...args, ...rest],
-    env: { NODE_ENV: 'production' },
-    ready: z.object({ baseUrl: z.string(), token: z.string().optional() }),
-  })
 }
 
 /** The figures compare nothing unless everyone does the same work. */

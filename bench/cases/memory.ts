@@ -1,10 +1,10 @@
 /** Resident memory of our process: idle, and after a thousand GETs. Linux only: it reads /proc. */
-import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { registerClient } from '../support/api-client.ts'
 import { startApp } from '../support/app-process.ts'
 import type { BenchCase } from '../support/bench-case.ts'
 import { loadTimes } from '../support/load.ts'
+import { residentMib } from '../support/resident-memory.ts'
 import { createTemporaryDirectory } from '../support/temporary-directory.ts'
 
 const IDLE_MS = 10_000
@@ -18,12 +18,12 @@ export const run: BenchCase = async ({ postgres }) => {
   await using app = await startApp({ dataDirectory: directory.path, databaseUrl: database.url })
 
   await delay(IDLE_MS)
-  const idleMib = await residentMib(app.pid)
+  const idleMib = residentMib(app.pid)
   const client = await registerClient(app.baseUrl)
   const { id } = await client.runDeveloper('Write a function that reverses a string.')
   const target = { name: app.name, baseUrl: app.baseUrl, paths: [`/v1/runs/${id}`], headers: client.headers }
   const { errors } = await loadTimes(target, REQUESTS)
-  const usedMib = await residentMib(app.pid)
+  const usedMib = residentMib(app.pid)
 
   return {
     table: [
@@ -42,11 +42,4 @@ export const run: BenchCase = async ({ postgres }) => {
     errors,
     measurements: { idleMib, usedMib },
   }
-}
-
-async function residentMib(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]
-  if (kib === undefined) throw new Error(`no VmRSS in /proc/${pid}/status`)
-  return Number(kib) / 1024
 }

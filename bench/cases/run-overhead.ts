@@ -12,13 +12,13 @@ import { median, percentile, timed } from '../support/stats.ts'
 import { createTemporaryDirectory } from '../support/temporary-directory.ts'
 
 const WARM_UP_RUNS = 20
-const MAX_OVERHEAD_MS = 15
+const MAX_RUN_MS = 5
 
 export const run: BenchCase = async ({ options, postgres }) => {
   const server = await postgres()
   await using database = await server.createDatabase()
   await using directory = await createTemporaryDirectory()
-  await using simulator = await startSimulator(0)
+  await using simulator = await startSimulator({ latencyMs: 0 })
   await using app = await startApp({
     dataDirectory: directory.path,
     databaseUrl: database.url,
@@ -48,13 +48,16 @@ export const run: BenchCase = async ({ options, postgres }) => {
     table: [describe('TempoNest, waiting run', oursMs), describe('AI SDK, direct call', directMs)],
     checks: [
       {
-        what: 'median that a run adds',
-        value: `${overheadMs.toFixed(1)} ms`,
-        target: `≤ ${MAX_OVERHEAD_MS} ms`,
-        met: overheadMs <= MAX_OVERHEAD_MS,
+        what: 'waiting run, median',
+        value: `${median(oursMs).toFixed(1)} ms`,
+        target: `≤ ${MAX_RUN_MS} ms`,
+        met: median(oursMs) <= MAX_RUN_MS,
       },
     ],
-    notes: [`${options.runs} of each, one at a time, in turn, on a simulator with 0 ms latency`],
+    notes: [
+      `a run adds ${overheadMs.toFixed(1)} ms to the call`,
+      `${options.runs} of each, one at a time, in turn, on a simulator with 0 ms latency`,
+    ],
     errors: 0,
     measurements: { oursMs, directMs },
   }

@@ -3,7 +3,12 @@ import { z } from 'zod'
 const REQUEST_TIMEOUT_MS = 90_000
 
 const registrationSchema = z.object({ accessToken: z.string(), tenant: z.object({ id: z.string() }) })
-const runSchema = z.looseObject({ id: z.string(), status: z.string() })
+export const runSchema = z.looseObject({
+  id: z.string(),
+  status: z.string(),
+  cache: z.string().optional(),
+  output: z.looseObject({ text: z.string() }).nullish(),
+})
 
 /** A run as the API shows it. */
 export type Run = z.infer<typeof runSchema>
@@ -12,8 +17,12 @@ export interface ApiClient {
   readonly headers: Record<string, string>
   /** The tenant that the registration made. */
   readonly tenantId: string
-  /** Runs the developer agent and waits. @throws when the answer is not 200, or the run did not complete. */
-  runDeveloper(task: string): Promise<Run>
+  /**
+   * Runs the developer agent and waits.
+   * @param more the run's other fields
+   * @throws when the answer is not 200, or the run did not complete
+   */
+  runDeveloper(task: string, more?: object): Promise<Run>
 }
 
 /** Registers a user with a tenant of its own and speaks for it. */
@@ -23,12 +32,21 @@ export async function registerClient(baseUrl: string): Promise<ApiClient> {
     body: { email: 'bench@example.com', password: 'Bench-Password-1', name: 'Bench', tenantName: 'Bench' },
   })
   const { accessToken, tenant } = registrationSchema.parse(registration)
+  return createClient(baseUrl, { accessToken, tenantId: tenant.id })
+}
+
+/** Speaks for whoever the token is of. */
+export function createClient(
+  baseUrl: string,
+  { accessToken, tenantId }: { accessToken: string; tenantId: string },
+): ApiClient {
   const headers = { authorization: `Bearer ${accessToken}` }
   return {
     headers,
-    tenantId: tenant.id,
-    async runDeveloper(task) {
-      const answer = await post(`${baseUrl}/v1/agents/developer/run`, { status: 200, body: { task }, headers })
+    tenantId,
+    async runDeveloper(task, more = {}) {
+      const body = { task, ...more }
+      const answer = await post(`${baseUrl}/v1/agents/developer/run`, { status: 200, body, headers })
       const run = runSchema.parse(answer)
       if (run.status !== 'completed') throw new Error(`run ${run.id} is ${run.status}: ${JSON.stringify(run['error'])}`)
       return run

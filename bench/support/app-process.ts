@@ -5,8 +5,9 @@ import { appEnvironment } from './app-environment.ts'
 import { findFreePort, type NodeProcess, startNode, whileAlive } from './processes.ts'
 
 const POLL_INTERVAL_MS = 10
-/** The flags that `npm start` uses (scripts/lib/project.mjs). */
+/** What `npm start` starts it with (scripts/lib/project.mjs). */
 const SERVER_FLAGS = ['--max-semi-space-size=4']
+const SERVER_ENV = { MALLOC_ARENA_MAX: '1' }
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 
 export interface AppProcess extends NodeProcess {
@@ -29,6 +30,7 @@ export async function startApp(options: {
     name: 'temponest',
     args: [...SERVER_FLAGS, MAIN],
     env: {
+      ...SERVER_ENV,
       ...appEnvironment,
       PORT: String(port),
       HOST: '127.0.0.1',

@@ -8,7 +8,16 @@ declare module 'autocannon' {
     /** Requests in all, instead of a duration. */
     amount?: number
     headers?: Record<string, string>
-    requests?: { path: string }[]
+    requests?: Request[]
+  }
+
+  export interface Request {
+    method?: 'GET' | 'POST'
+    path?: string
+    body?: string
+    headers?: Record<string, string>
+    /** Called for each request before it is sent. */
+    setupRequest?: (request: Request) => Request
   }
 
   interface Result {

@@ -5,7 +5,7 @@ export interface BenchOptions {
   rounds: number
   /** Length of one round of load. */
   seconds: number
-  /** Runs and direct calls of `run-overhead`, each. */
+  /** Runs of the cases that go one at a time. */
   runs: number
 }
 

@@ -1,4 +1,4 @@
-import autocannon from 'autocannon'
+import autocannon, { type Request } from 'autocannon'
 import { median, percentile } from './stats.ts'
 
 const DEFAULT_CONNECTIONS = 16
@@ -10,6 +10,8 @@ export interface LoadTarget {
   /** Requested in turn. */
   readonly paths: readonly string[]
   readonly headers: Record<string, string>
+  /** Makes the requests POSTs, each with a body of its own. */
+  readonly body?: () => object
 }
 
 export interface Round {
@@ -61,7 +63,7 @@ async function run(
     url: target.baseUrl,
     connections,
     headers: target.headers,
-    requests: target.paths.map((path) => ({ path })),
+    requests: target.paths.map((path) => requestOf(path, target.body)),
     ...extent,
   })
   // autocannon's own histogram holds whole milliseconds, too coarse where an answer takes two.
@@ -73,5 +75,18 @@ async function run(
     p50Ms: percentile(latenciesMs, 50),
     p99Ms: percentile(latenciesMs, 99),
     errors: result.non2xx + result.errors,
+  }
+}
+
+function requestOf(path: string, body: LoadTarget['body']): Request {
+  if (!body) return { path }
+  return {
+    method: 'POST',
+    path,
+    setupRequest: (request) => ({
+      ...request,
+      headers: { ...request.headers, 'content-type': 'application/json' },
+      body: JSON.stringify(body()),
+    }),
   }
 }

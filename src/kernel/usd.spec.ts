@@ -40,6 +40,28 @@ describe('Usd', () => {
     expect(Usd.parse('15').forTokens(123_457).toString()).toBe('1.851855')
   })
 
+  it('takes away, below nothing too', () => {
+    expect(Usd.parse('0.3').minus(Usd.parse('0.1')).toString()).toBe('0.2')
+    expect(Usd.parse('0.1').minus(Usd.parse('0.3')).toString()).toBe('-0.2')
+  })
+
+  it('is shared out in parts that come to no more than the whole', () => {
+    const part = Usd.parse('0.1').dividedBy(3)
+    expect(part.toString()).toBe('0.033333333333333333')
+    expect(Usd.parse('0.1').isAtLeast(part.plus(part).plus(part))).toBe(true)
+  })
+
+  it.each([
+    ['0.6', '0.6', 1_000_000],
+    ['0.0000006', '0.6', 1],
+    ['0.0000005', '0.6', 0],
+    ['0.0000017', '0.6', 2],
+    ['0', '0.6', 0],
+    ['1', '0', Number.MAX_SAFE_INTEGER],
+  ])('%s is enough for whole tokens at %s a million, which cost no more than it', (amount, perMillion, tokens) => {
+    expect(Usd.parse(amount).tokensAt(Usd.parse(perMillion))).toBe(tokens)
+  })
+
   it('reads catalogue numbers by their decimal form', () => {
     expect(Usd.fromCatalogue(0.1).toString()).toBe('0.1')
     expect(Usd.fromCatalogue(1e-7).toString()).toBe('0.0000001')

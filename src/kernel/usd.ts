@@ -32,6 +32,15 @@ export class Usd {
     return new Usd(this.units + other.units)
   }
 
+  minus(other: Usd): Usd {
+    return new Usd(this.units - other.units)
+  }
+
+  /** Rounded down to the 18 decimals that are kept. @param parts a positive whole number */
+  dividedBy(parts: number): Usd {
+    return new Usd(this.units / BigInt(parts))
+  }
+
   isAtLeast(other: Usd): boolean {
     return this.units >= other.units
   }
@@ -39,6 +48,12 @@ export class Usd {
   /** The cost of `tokens` where this amount is the price of a million. Exact for prices of up to 12 decimals. */
   forTokens(tokens: number): Usd {
     return new Usd((this.units * BigInt(tokens)) / TOKENS_PER_PRICE_UNIT)
+  }
+
+  /** How many whole tokens this amount is enough for, at so much a million; as many as can be counted where they are free. */
+  tokensAt(perMillion: Usd): number {
+    if (perMillion.units <= 0n) return Number.MAX_SAFE_INTEGER
+    return Number((this.units * TOKENS_PER_PRICE_UNIT) / perMillion.units)
   }
 
   /** A decimal string with no exponent and no trailing zeros, as the HTTP contract has it. */

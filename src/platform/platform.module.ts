@@ -9,8 +9,10 @@ import { IdempotencyModule } from './http/idempotency/idempotency.module.js'
 import { ResponseCacheModule } from './http/response-cache/response-cache.module.js'
 import { RateLimitsModule } from './http/rate-limits/rate-limits.module.js'
 import { JobsModule } from './jobs/jobs.module.js'
+import { SchemaMatcher } from './json-schema/schema-matcher.js'
 import { LoggingModule } from './logging/logging.module.js'
 import { MailModule } from './mail/mail.module.js'
+import { OutboundModule } from './outbound/outbound.module.js'
 import { Sealer } from './secrets/sealer.js'
 import { httpMetricsProviders } from './telemetry/http-metrics.js'
 
@@ -31,6 +33,7 @@ export class PlatformModule {
       { provide: Clock, useValue: clock },
       EventBus,
       Sealer,
+      SchemaMatcher,
       ...httpMetricsProviders,
     ]
     return {
@@ -42,6 +45,7 @@ export class PlatformModule {
         JobsModule,
         CacheModule,
         MailModule,
+        OutboundModule,
         IdempotencyModule,
         ResponseCacheModule,
         RateLimitsModule,

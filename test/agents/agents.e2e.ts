@@ -38,7 +38,7 @@ describe('agents', () => {
     const response = await user.request({ url: `/v1/agents/${slug}` })
     expect(response.statusCode).toBe(200)
     const { instructions, outputSchema, version, builtIn } = response.json()
-    expect([version, builtIn]).toEqual([1, true])
+    expect([version, builtIn]).toEqual([slug === 'overseer' ? 2 : 1, true])
     expect(instructions.length).toBeGreaterThan(1000)
     expect(() => new Ajv2020({ strict: true }).compile(outputSchema)).not.toThrow()
   })

@@ -14,7 +14,17 @@ import { createApiKey, joinTenant, type Requester, TestApiKey } from '../support
 import { TestApp } from '../support/test-app.js'
 import { TestUser } from '../support/test-user.js'
 
-const MEMBER_PERMISSIONS = ['agents:read', 'runs:read', 'runs:write', 'members:read', 'api-keys:read', 'api-keys:write']
+const MEMBER_PERMISSIONS = [
+  'agents:read',
+  'agents:write',
+  'mcp-servers:read',
+  'runs:read',
+  'runs:write',
+  'approvals:read',
+  'members:read',
+  'api-keys:read',
+  'api-keys:write',
+]
 const LONG_AGO = '2020-01-01T00:00:00.000Z'
 const FAR_AHEAD = '2999-12-31T23:59:59.000Z'
 

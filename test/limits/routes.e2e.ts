@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { InjectOptions, LightMyRequestResponse } from 'fastify'
 import { DEFAULT_LIMITS } from '../support/limit-settings.js'
+import { createAgent } from '../support/own-agent.js'
 import { expectLimits, expectTooMany } from '../support/rate-limits.js'
 import { TestApp } from '../support/test-app.js'
 import { PASSWORD, TestUser } from '../support/test-user.js'
@@ -150,6 +151,19 @@ describe('giving an agent tasks', () => {
     expect((await run(user, spelled)).statusCode).toBe(429)
     expect((await run(user, 'designer')).statusCode).toBe(400)
     expect((await run(await registered(), agent)).statusCode).toBe(400)
+  })
+
+  it("is open for each of a tenant's own agents 30 times a minute", async () => {
+    const user = await registered()
+    for (const slug of ['mine', 'mine-too']) await createAgent(user, { slug })
+    expectLimits(
+      await run(user, 'mine'),
+      { name: 'admin', quota: 1000, remaining: 997 },
+      { name: 'agent-run', quota: 30, remaining: 29 },
+    )
+    expect(new Set(await repeat(29, () => run(user, 'mine')))).toEqual(new Set([400]))
+    expectTooMany(await run(user, 'mine'), '/v1/agents/mine/run')
+    expect((await run(user, 'mine-too')).statusCode).toBe(400)
   })
 
   it('tells of both limits with the finished run', async () => {

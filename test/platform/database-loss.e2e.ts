@@ -73,7 +73,7 @@ describe('while the database is gone', () => {
 
   it('still answers what needs no database', async () => {
     await proxy.cut()
-    expect((await user.request({ url: '/v1/agents' })).statusCode).toBe(200)
+    expect((await user.request({ url: '/v1/agents/developer' })).statusCode).toBe(200)
     expect((await app.inject({ url: '/openapi.json' })).statusCode).toBe(200)
     expectProblem(await app.inject({ url: '/v1/runs' }), { status: 401, code: 'unauthenticated' })
   })

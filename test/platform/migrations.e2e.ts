@@ -70,12 +70,19 @@ async function readCatalogue(url: string): Promise<string[]> {
 /** Their repositories name every column in SQL of their own. */
 const TABLES_WITHOUT_ENTITY = [
   'schema_migrations',
+  'agent_versions',
+  'agents',
+  'approval_policies',
+  'approvals',
   'audit_chain_heads',
   'audit_log',
   'audit_search',
   'idempotency_keys',
+  'kept_answers',
   'login_attempts',
   'rate_limit_windows',
+  'run_events',
+  'run_steps',
 ]
 
 /** `table.column type nullable`, as the database has them. Tables without an entity are named here, or they are drift. */

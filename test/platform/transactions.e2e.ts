@@ -139,6 +139,19 @@ describe('a transaction', () => {
     expect(await countProjects('swallowed')).toBe(0)
   })
 
+  it('says what went wrong, not that all behind it went wrong as well', async () => {
+    const divide = async (tx: Tx): Promise<unknown> => {
+      const deep = async () => tx.query({ text: 'SELECT 1 / $1::int', values: [0] })
+      return await (async () => await deep())()
+    }
+    for (let round = 0; round < 20; round++) {
+      const failing = pool.transaction({ tenantId: mine.tenantId }, (tx) =>
+        Promise.all([divide(tx), ...Array.from({ length: 5 }, () => tx.query({ text: 'SELECT 1' }))]),
+      )
+      await expect(failing).rejects.toThrow('division by zero')
+    }
+  })
+
   it('has one scope for plain SQL and for TypeORM', async () => {
     await pool.transaction({ tenantId: theirs.tenantId }, (tx) => addProject(tx, 'theirs', theirs.tenantId))
     const seen = await pool.transaction({ tenantId: mine.tenantId }, async (tx) => ({
@@ -201,6 +214,87 @@ describe('a transaction', () => {
   })
 })
 
+describe('a flight', () => {
+  const scope = () => ({ tenantId: mine.tenantId })
+
+  it('keeps all that was asked for, in one commit, and gives each statement its own result', async () => {
+    const seen: string[] = []
+    const results = await pool.flight(scope(), (tx) => {
+      tx.afterCommit(() => seen.push('committed'))
+      return Promise.all([
+        addProject(tx, 'flight-one'),
+        tx.query({ name: 'test_series', text: 'SELECT n FROM generate_series(1, 3) n' }),
+        addProject(tx, 'flight-two'),
+        tx.query({ text: 'SELECT app_tenant() AS tenant WHERE $1', values: [false] }),
+        tx.query({ text: 'SELECT txid_current()::text AS id' }),
+        tx.query({ text: 'SELECT txid_current()::text AS id' }),
+      ])
+    })
+    expect(results.slice(0, 4)).toEqual([1, [{ n: 1 }, { n: 2 }, { n: 3 }], 1, []])
+    expect(results[4]).toEqual(results[5])
+    expect(seen).toEqual(['committed'])
+    expect(await countProjects('flight-one')).toBe(1)
+    expect(await countProjects('flight-two')).toBe(1)
+    expect(await readLeftovers()).toEqual([])
+  })
+
+  it('keeps nothing when one statement fails, the first or the last, and says which way it failed', async () => {
+    const seen: string[] = []
+    const divide = (tx: Tx) => tx.query({ text: 'SELECT 1 / $1::int', values: [0] })
+    const add = (tx: Tx) => addProject(tx, 'flight-undone')
+    for (const asked of [
+      [add, divide],
+      [divide, add],
+      [add, (tx: Tx) => addProject(tx, 'flight-foreign', theirs.tenantId)],
+    ]) {
+      const flight = pool.flight(scope(), (tx) => {
+        tx.afterCommit(() => seen.push('committed'))
+        return Promise.all(asked.map((ask) => ask(tx)))
+      })
+      await expect(flight).rejects.toThrow(/division by zero|row-level security/)
+    }
+    expect(await countProjects('flight-undone')).toBe(0)
+    expect(seen).toEqual([])
+    expect(await pool.read({}, { text: 'SELECT 1 AS one' })).toEqual([{ one: 1 }])
+    expect(pool.load).toMatchObject({ total: 1, idle: 1, waiting: 0 })
+  })
+
+  it('sends nothing when the work throws before it waits', async () => {
+    const flight = pool.flight(scope(), async (tx) => {
+      void addProject(tx, 'flight-unsent')
+      throw new Error('changed my mind')
+    })
+    await expect(flight).rejects.toThrow('changed my mind')
+    expect(await countProjects('flight-unsent')).toBe(0)
+    expect(pool.load).toMatchObject({ total: 1, idle: 1, waiting: 0 })
+  })
+
+  it('leaves the connection with statements that can be used again, also after they have failed elsewhere', async () => {
+    const divide = (by: number) => ({ name: 'test_divide', text: 'SELECT 1 / $1::int AS it', values: [by] })
+    const count = { name: 'test_count', text: 'SELECT 1 AS it' }
+    const both = (by: number) => (tx: Tx) => Promise.all([tx.query(divide(by)), tx.query(count)])
+    expect(await pool.flight(scope(), both(1))).toEqual([[{ it: 1 }], [{ it: 1 }]])
+    await expect(pool.transaction(scope(), both(0))).rejects.toThrow('division by zero')
+    expect(await pool.transaction(scope(), both(1))).toEqual([[{ it: 1 }], [{ it: 1 }]])
+    expect(await pool.flight(scope(), both(1))).toEqual([[{ it: 1 }], [{ it: 1 }]])
+  })
+
+  it('refuses what is asked for after it has left', async () => {
+    const flight = pool.flight(scope(), async (tx) => {
+      await addProject(tx, 'flight-left')
+      await addProject(tx, 'flight-late')
+    })
+    await expect(flight).rejects.toThrow('this transaction is over')
+    expect(await countProjects('flight-late')).toBe(0)
+  })
+
+  it('has no room for TypeORM, nor for last work', async () => {
+    await expect(pool.flight(scope(), async (tx) => void tx.entities)).rejects.toThrow('statements only')
+    const withLastWork = pool.flight(scope(), async (tx) => tx.beforeCommit(async () => undefined))
+    await expect(withLastWork).rejects.toThrow('no last work')
+  })
+})
+
 describe('a connection', () => {
   it('is as good as new after a statement that could not be prepared', async () => {
     const bad = { name: 'test_bad', text: 'SELECT no_such_column FROM runs' }
@@ -231,6 +325,7 @@ describe('a connection', () => {
     const statement = { text: 'SELECT $1::jsonb', values: [circular] }
     await expect(pool.read({}, statement)).rejects.toThrow(/circular/)
     await expect(pool.transaction({}, (tx) => tx.query(statement))).rejects.toThrow(/circular/)
+    await expect(pool.flight({}, (tx) => tx.query(statement))).rejects.toThrow(/circular/)
     expect(await pool.read({}, { text: 'SELECT 1 AS one' })).toEqual([{ one: 1 }])
   })
 })

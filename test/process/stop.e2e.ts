@@ -65,13 +65,16 @@ describe('SIGTERM', () => {
     await simulator.settled()
     expect(simulator.requests.map(({ outcome }) => outcome)).toEqual(['disconnected'])
     const rows = await withClient(database.url, (client) =>
-      client.query('SELECT status, attempt, lease_expires_at FROM runs WHERE id = $1', [id]),
+      client.query(
+        'SELECT status, attempt, lease_expires_at, queued_since IS NOT NULL AS is_queued FROM runs WHERE id = $1',
+        [id],
+      ),
     )
-    expect(rows.rows).toEqual([{ status: 'pending', attempt: 0, lease_expires_at: null }])
+    expect(rows.rows).toEqual([{ status: 'running', attempt: 1, lease_expires_at: null, is_queued: true }])
 
     const second = home.start(env)
     const again = await HttpUser.login(await second.ready(), user.email)
-    // By its wake-up: the sweep would look for it 15 s after it was made.
+    // Its second worker, and its first attempt still.
     expect(await again.whenFinished(id, 5000)).toMatchObject({ status: 'completed', attempt: 1 })
   })
 

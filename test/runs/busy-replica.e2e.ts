@@ -46,14 +46,23 @@ describe('a replica with one slot', () => {
     const stoppedAt = performance.now()
     await app[Symbol.asyncDispose]()
     expect(performance.now() - stoppedAt).toBeLessThan(SHUTDOWN_LIMIT_MS)
-    const rows = await sql('SELECT status, attempt, started_at, lease_expires_at FROM runs')
-    expect(rows).toEqual(
-      Array.from({ length: 3 }, () => ({ status: 'pending', attempt: 0, started_at: null, lease_expires_at: null })),
+    // The one that had begun goes on where it is; the others were never taken.
+    const rows = await sql(
+      `SELECT status, attempt, started_at IS NOT NULL AS has_begun, queued_since IS NOT NULL AS is_queued, lease_expires_at
+         FROM runs ORDER BY attempt`,
     )
+    const queued = { is_queued: true, lease_expires_at: null }
+    expect(rows).toEqual([
+      { status: 'pending', attempt: 0, has_begun: false, ...queued },
+      { status: 'pending', attempt: 0, has_begun: false, ...queued },
+      { status: 'running', attempt: 1, has_begun: true, ...queued },
+    ])
 
     simulator.reset()
     await using next = await start()
     await expectAllCompleted(next)
+    // The hand-over has cost no attempt.
+    expect(await sql('SELECT DISTINCT attempt FROM runs')).toEqual([{ attempt: 1 }])
   })
 
   it('does not take up its own run anew when the lease ran out while the database was away', async () => {

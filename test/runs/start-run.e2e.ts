@@ -124,13 +124,13 @@ describe('the waiting form', () => {
     expect(await getRun(run.id)).toEqual(run)
   })
 
-  it('gives the model the agent, the task and the context, and asks for no stream', async () => {
+  it('gives the model the agent, the task and the context, and asks for a stream', async () => {
     await user.run({ task: 'Explain the invoice.', context: 'The invoice is of 2026-03-01.' }, { agent: 'qa-tester' })
     const [request] = simulator.requests
     expect(simulator.requests).toHaveLength(1)
     expect(request?.model).toBe('gpt-4o-mini')
     expect(request?.headers.authorization).toBe(`Bearer ${PROVIDER_KEY}`)
-    expect(request?.isStream).toBe(false)
+    expect(request?.isStream).toBe(true)
     expect(request?.lastUserText).toBe('Explain the invoice.\n\n<context>\nThe invoice is of 2026-03-01.\n</context>')
     const messages = request?.body['messages'] as { role: string; content: string }[]
     expect(messages.map(({ role }) => role)).toEqual(['system', 'user'])
@@ -155,6 +155,28 @@ describe('the waiting form', () => {
     expect(run.status).toBe('completed')
     expect(run.output.text).toBe('before\uFFFD between \uFFFD after')
     expect(run.attempt).toBe(1)
+  })
+})
+
+describe('the answer of the waiting form', () => {
+  const HOSTILE = 'a null \\u0000, half a pair \\ud800, ü, 1e2'
+
+  it.each([
+    ['completed', {}, () => simulator.reply('It is done.').set({ usage: USAGE })],
+    ['completed', {}, () => simulator.reply('one\0two \uD800 three')],
+    [
+      'completed',
+      { outputSchema: { type: 'object' }, metadata: { b: '1', a: '2' } },
+      () => simulator.reply(`{"z": 1.50, "a": [1e2, null, "${HOSTILE}"], "big": 12345678901234567}`),
+    ],
+    ['completed', { model: 'openai/nobody-has-a-price-for-this' }, () => simulator.reply('Free?')],
+    ['failed', {}, () => simulator.set({ failure: { status: 500, body: { error: { message: 'no\0thing' } } } })],
+    ['failed', { outputSchema: { type: 'object', required: ['a'] } }, () => simulator.reply('{}')],
+  ])('is the run as it can be read afterwards: %s, %j', async (status, command, prepare) => {
+    prepare()
+    const answer = (await user.run({ task: 'Do it.', ...command })).json()
+    expect(answer.status).toBe(status)
+    expect(await getRun(answer.id)).toEqual(answer)
   })
 })
 
@@ -305,17 +327,19 @@ describe('structured output', () => {
     ['no JSON', 'Paris is large.', /does not match outputSchema: it is not JSON/],
     ['JSON that is nested too deep', `${'['.repeat(5000)}${']'.repeat(5000)}`, /nested more than 100 deep/],
     ['JSON that was cut', '{"city":"Paris","popul', /does not match outputSchema: it is not JSON/],
-  ])('fails the run on %s, and counts what it used', async (_what, reply, detail) => {
+  ])('fails the run on %s twice, and counts what both answers used', async (_what, reply, detail) => {
     simulator.set({ reply, usage: USAGE })
     const run = (await user.run({ task: 'Describe Paris.', outputSchema: CITY_SCHEMA })).json()
     expect(run).toMatchObject({
       status: 'failed',
       output: null,
       error: { code: 'output_invalid', detail: expect.stringMatching(detail) },
-      usage: { inputTokens: 1000, cachedInputTokens: 600, outputTokens: 50, reasoningTokens: 20, totalTokens: 1050 },
-      costUsd: '0.000138',
+      usage: { inputTokens: 2000, cachedInputTokens: 1200, outputTokens: 100, reasoningTokens: 40, totalTokens: 2100 },
+      costUsd: '0.000276',
     })
-    expect(await costRowsOf(run.id)).toEqual([{ cost_usd: '0.000138', input_tokens: '1000' }])
+    expect(simulator.requests).toHaveLength(2)
+    const row = { cost_usd: '0.000138', input_tokens: '1000' }
+    expect(await costRowsOf(run.id)).toEqual([row, row])
   })
 
   it("finds the agent's own result in the last fenced block", async () => {
@@ -354,6 +378,19 @@ describe('structured output', () => {
     expect(response.statusCode).toBe(400)
     expect(response.json()).toMatchObject({ code: 'validation_failed', errors: [{ pointer: '/outputSchema' }] })
     expect(simulator.requests).toHaveLength(0)
+  })
+
+  it.each([
+    ['a null character', '{"description":"\\u0000"}', 'must not contain null characters or broken text'],
+    ['a number that JSON cannot give back', '{"minimum":1e309}', 'must not contain numbers beyond 1.8e308'],
+  ])('refuses an outputSchema with %s', async (_what, outputSchema, detail) => {
+    const response = await user.request({
+      method: 'POST',
+      url: '/v1/agents/developer/run',
+      headers: { 'content-type': 'application/json' },
+      payload: `{"task":"x","outputSchema":${outputSchema}}`,
+    })
+    expect(response.json().errors).toEqual([{ pointer: '/outputSchema', detail }])
   })
 
   it('refuses an outputSchema that is nested deeper than the stack', async () => {
@@ -406,9 +443,13 @@ describe('validation', () => {
     ['an unknown key', { task: 'x', tasks: [] }, '/tasks'],
     ['an unknown limit', { task: 'x', limits: { maxDollars: 1 } }, '/limits/maxDollars'],
     ['a limit of no tokens', { task: 'x', limits: { maxTokens: 0 } }, '/limits/maxTokens'],
-    ['requireApproval', { task: 'x', requireApproval: true }, '/requireApproval'],
     ['knowledge', { task: 'x', knowledge: { collections: ['manuals'] } }, '/knowledge'],
-    ['limits.maxCostUsd', { task: 'x', limits: { maxCostUsd: '0.50' } }, '/limits/maxCostUsd'],
+    ['a cost limit that is a float', { task: 'x', limits: { maxCostUsd: 0.5 } }, '/limits/maxCostUsd'],
+    [
+      'a cost limit of a model that has no price',
+      { task: 'x', model: 'openai/house-model', limits: { maxCostUsd: '0.50' } },
+      '/limits/maxCostUsd',
+    ],
   ])('refuses %s, says where it is, and starts nothing', async (_what, payload, pointer) => {
     const before = await countRuns()
     const response = await user.run(payload)

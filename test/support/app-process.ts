@@ -138,9 +138,10 @@ export class AppHome implements AsyncDisposable {
   /** The servers (not their backends) that run on the cluster of this directory. */
   postgresPids(): number[] {
     const cluster = join(this.dataDir, 'postgres', 'data')
-    return listProcesses()
-      .filter(({ command }) => command.includes(`postgres -D ${cluster} `))
-      .map(({ pid }) => pid)
+    const found = listProcesses().filter(({ command }) => command.includes(`postgres -D ${cluster} `))
+    // A child that was forked just now has the server's command line until it gives itself its own.
+    const pids = new Set(found.map(({ pid }) => pid))
+    return found.filter(({ parentPid }) => !pids.has(parentPid)).map(({ pid }) => pid)
   }
 
   /** The server's end takes a moment after its last word. */
@@ -164,13 +165,33 @@ export class AppHome implements AsyncDisposable {
 }
 
 /** Running processes with their command lines. Zombies have none in /proc, and do not count. */
-function listProcesses(): { pid: number; command: string }[] {
+function listProcesses(): { pid: number; parentPid: number; command: string }[] {
   if (!existsSync('/proc/self/cmdline')) {
-    const lines = execFileSync('ps', ['-A', '-ww', '-o', 'pid=,command='], { encoding: 'utf8' }).trim().split('\n')
-    return lines.map((line) => ({ pid: Number.parseInt(line, 10), command: line }))
+    const lines = execFileSync('ps', ['-A', '-ww', '-o', 'pid=,ppid=,command='], { encoding: 'utf8' })
+      .trim()
+      .split('\n')
+    return lines.map((line) => {
+      const [pid, parentPid] = line.trim().split(/\s+/).map(Number)
+      return { pid: pid ?? 0, parentPid: parentPid ?? 0, command: line }
+    })
   }
   const pids = readdirSync('/proc').map(Number).filter(Number.isInteger)
-  return pids.map((pid) => ({ pid, command: readCommand(pid) }))
+  return pids.map((pid) => ({ pid, parentPid: readParent(pid), command: readCommand(pid) }))
+}
+
+/** The fourth field of /proc/<pid>/stat, behind a name that may hold anything but a later bracket; 0: it has ended. */
+function readParent(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return Number(
+      stat
+        .slice(stat.lastIndexOf(')') + 1)
+        .trim()
+        .split(' ')[1],
+    )
+  } catch {
+    return 0
+  }
 }
 
 function readCommand(pid: number): string {

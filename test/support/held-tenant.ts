@@ -22,7 +22,8 @@ export async function holdTenant(
   }
 }
 
-async function whenWaiting(app: TestApp, requests: number): Promise<void> {
+/** Resolves once so many statements wait for a lock. */
+export async function whenWaiting(app: TestApp, requests: number): Promise<void> {
   const deadline = Date.now() + WAIT_LIMIT_MS
   while (Date.now() < deadline) {
     const waiting = await app.sql(

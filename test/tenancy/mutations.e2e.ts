@@ -121,6 +121,7 @@ describe('a policy that is dropped', () => {
     /** What each policy is for that the catalogue check does not know of: a statement that meets rows, thanks to it. */
     const uses: Readonly<Record<string, readonly [Scope, string]>> = {
       api_keys_presented: [{ presentedHash: mine.hash }, 'SELECT 1 FROM api_keys'],
+      approvals_sweep: [{ purpose: 'approvals.sweep' }, 'SELECT 1 FROM approvals'],
       credentials_self: [{ userId: mine.userId }, 'SELECT 1 FROM credentials'],
       credentials_sign_in: [{ signInEmail: mine.email }, 'SELECT 1 FROM credentials'],
       idempotency_keys_sweep: [{ purpose: 'idempotency.sweep' }, 'DELETE FROM idempotency_keys'],
@@ -128,6 +129,8 @@ describe('a policy that is dropped', () => {
       invitations_presented: [{ presentedHash: mine.hash }, 'SELECT 1 FROM invitations'],
       invitations_sweep: [{ purpose: 'auth.sweep' }, 'DELETE FROM invitations'],
       invitations_sweep_read: [{ purpose: 'auth.sweep' }, 'SELECT 1 FROM invitations'],
+      kept_answers_sweep: [{ purpose: 'kept-answers.sweep' }, 'DELETE FROM kept_answers'],
+      kept_answers_sweep_read: [{ purpose: 'kept-answers.sweep' }, 'SELECT 1 FROM kept_answers'],
       login_attempts_presented: [{ presentedHash: mine.hash }, 'UPDATE login_attempts SET failures = 2'],
       login_attempts_sweep: [{ purpose: 'auth.sweep' }, 'DELETE FROM login_attempts'],
       login_attempts_sweep_read: [{ purpose: 'auth.sweep' }, 'SELECT 1 FROM login_attempts'],

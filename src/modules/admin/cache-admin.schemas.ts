@@ -1,8 +1,10 @@
 import { z } from 'zod'
 
 const scope = z
-  .enum(['all', 'responses', 'permissions'])
-  .describe('`responses`: cached answers; `permissions`: who may do what; `all`: both. Of your own tenant only.')
+  .enum(['all', 'responses', 'permissions', 'answers'])
+  .describe(
+    '`responses`: cached answers; `permissions`: who may do what; `answers`: kept answers of models; `all`: all three. Of your own tenant only.',
+  )
 
 export const clearCacheSchema = z.strictObject({ scope }).meta({ id: 'ClearCache' })
 export type ClearCacheCommand = z.infer<typeof clearCacheSchema>

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import { Clock } from '#kernel/clock.js'
+import { KeptAnswers } from '#modules/models'
 import { Epochs } from '#platform/cache/epochs.js'
 import { Database } from '#platform/database/database.js'
 import { EventBus } from '#platform/events/event-bus.js'
@@ -16,6 +17,7 @@ export class CacheAdminService {
     private readonly events: EventBus,
     private readonly responses: ResponseCache,
     private readonly epochs: Epochs,
+    private readonly answers: KeptAnswers,
     private readonly clock: Clock,
   ) {}
 
@@ -25,9 +27,11 @@ export class CacheAdminService {
    */
   async clear({ tenantId }: Principal, scope: CacheScope): Promise<ClearedCache> {
     await this.database.transaction({ tenantId }, (tx) => this.events.emit(new CacheCleared(tenantId, scope), tx))
+    const includes = (cache: CacheScope): boolean => scope === 'all' || scope === cache
     await Promise.all([
-      scope === 'permissions' ? undefined : this.responses.clear(tenantId),
-      scope === 'responses' ? undefined : this.epochs.advance([`tenant:${tenantId}`]),
+      includes('responses') ? this.responses.clear(tenantId) : undefined,
+      includes('permissions') ? this.epochs.advance([`tenant:${tenantId}`]) : undefined,
+      includes('answers') ? this.answers.clear(tenantId) : undefined,
     ])
     return { scope, clearedAt: this.clock.now().toISOString() }
   }

@@ -1,37 +1,93 @@
-import { readdirSync, readFileSync } from 'node:fs'
 import { Injectable } from '@nestjs/common'
-import { parse } from 'yaml'
-import { AppError } from '#kernel/app-error.js'
-import { type AgentDefinition, agentDefinitionSchema } from './agent-definition.js'
+import { LRU } from 'tiny-lru'
+import { type AgentDefinition, type AgentOverview, isAgentSlug } from './agent-definition.js'
+import { noSuchAgent } from './agents.errors.js'
+import { type AgentKey, AgentsRepository, type AgentVersionRow } from './agents.repository.js'
+import { BuiltInAgents } from './built-in-agents.service.js'
 
-const BUILT_IN_FOLDER = new URL('./built-in/', import.meta.url)
+/** A few kilobytes each as a rule; 64 MB at worst. */
+const MAX_VERSIONS_IN_PROCESS = 128
 
-/** The agents that can be run. The built-in ones are read once, when the app starts. */
+/** The agents that a tenant can run: those that came with the server, and its own. */
 @Injectable()
 export class AgentDirectory {
-  private readonly agents: ReadonlyMap<string, AgentDefinition> = loadBuiltInAgents()
+  /** Never stale: a version does not change. */
+  private readonly versions = new LRU<AgentDefinition>(MAX_VERSIONS_IN_PROCESS)
 
-  /** @throws AppError `not_found` */
-  get(slug: string): AgentDefinition {
-    const agent = this.agents.get(slug)
-    if (!agent) throw new AppError('not_found', 'not_found', { detail: 'There is no such agent.' })
-    return agent
+  constructor(
+    private readonly builtIn: BuiltInAgents,
+    private readonly agents: AgentsRepository,
+  ) {}
+
+  /** The current version. A built-in agent needs no database. @throws AppError `not_found` */
+  async get(tenantId: string, slug: string): Promise<AgentDefinition> {
+    const builtIn = this.builtIn.find(slug)
+    if (builtIn) return builtIn
+    const version = isAgentSlug(slug) ? await this.agents.findCurrentVersion({ tenantId, slug }) : null
+    if (version === null) throw noSuchAgent()
+    return this.load({ tenantId, slug, version }, 'request')
+  }
+
+  /**
+   * For who works on a run: the version that it was started with, also of an agent that is gone by now. A built-in agent is
+   * the one that this server has, whatever the version.
+   * @throws AppError `not_found`
+   */
+  async getVersion(tenantId: string, slug: string, version: number): Promise<AgentDefinition> {
+    return this.builtIn.find(slug) ?? (await this.load({ tenantId, slug, version }, 'worker'))
+  }
+
+  isBuiltIn(slug: string): boolean {
+    return this.builtIn.find(slug) !== undefined
   }
 
   /** Up to `limit` agents by slug, after the one named. */
-  list({ after, limit }: { after?: string | undefined; limit: number }): AgentDefinition[] {
-    return [...this.agents.values()].filter(({ slug }) => after === undefined || slug > after).slice(0, limit)
+  async list(
+    tenantId: string,
+    { after, limit }: { after?: string | undefined; limit: number },
+  ): Promise<AgentOverview[]> {
+    const own = await this.agents.list(tenantId, { after, limit })
+    const builtIn = this.builtIn.all.filter(({ slug }) => after === undefined || slug > after)
+    return this.merge(builtIn, own).slice(0, limit)
+  }
+
+  /** For who works on a run: those that an agent may give tasks to, by slug. Names that are nobody's any more are left out. */
+  async listDelegates(
+    tenantId: string,
+    { slug, delegates }: Pick<AgentDefinition, 'slug' | 'delegates'>,
+  ): Promise<AgentOverview[]> {
+    const isMeant = (other: string): boolean => other !== slug && (delegates === 'all' || delegates.includes(other))
+    const builtIn = this.builtIn.all.filter((agent) => isMeant(agent.slug))
+    const named = delegates === 'all' ? null : delegates.filter((name) => !this.builtIn.find(name))
+    const own = named?.length === 0 ? [] : await this.agents.listForDelegation(tenantId, named)
+    return this.merge(
+      builtIn,
+      own.filter((agent) => isMeant(agent.slug)),
+    )
+  }
+
+  private async load(key: AgentKey & { version: number }, caller: 'request' | 'worker'): Promise<AgentDefinition> {
+    const name = `${key.tenantId}/${key.slug}/${key.version}`
+    const known = this.versions.get(name)
+    if (known) return known
+    const row = await this.agents.findVersion(key, caller)
+    if (!row) throw noSuchAgent()
+    const definition = toDefinition(key.slug, row)
+    this.versions.set(name, definition)
+    return definition
+  }
+
+  /** An agent that a later release builds in goes before a tenant's own of that name. */
+  private merge(builtIn: readonly AgentDefinition[], own: readonly AgentOverview[]): AgentOverview[] {
+    const others = own.filter(({ slug }) => !this.builtIn.find(slug))
+    return [...builtIn.map(toOverview), ...others].sort((a, b) => (a.slug < b.slug ? -1 : 1))
   }
 }
 
-function loadBuiltInAgents(): Map<string, AgentDefinition> {
-  const files = readdirSync(BUILT_IN_FOLDER).filter((file) => file.endsWith('.yaml'))
-  const agents = files.sort().map((file) => readAgent(file))
-  return new Map(agents.map((agent) => [agent.slug, agent]))
+function toDefinition(slug: string, { version, definition }: AgentVersionRow): AgentDefinition {
+  return { ...definition, slug, version }
 }
 
-function readAgent(file: string): AgentDefinition {
-  const parsed = agentDefinitionSchema.safeParse(parse(readFileSync(new URL(file, BUILT_IN_FOLDER), 'utf8')))
-  if (!parsed.success) throw new Error(`built-in agent ${file}: ${parsed.error.message}`)
-  return parsed.data
+function toOverview({ slug, name, version, description, capabilities }: AgentDefinition): AgentOverview {
+  return { slug, name, version, description, capabilities, builtIn: true }
 }

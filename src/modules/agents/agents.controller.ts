@@ -3,10 +3,12 @@ import { ApiTags } from '@nestjs/swagger'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Endpoint } from '#platform/http/endpoint.js'
 import { decodeCursor, type Page, sendNextLink, toPage } from '#platform/http/page.js'
+import { CurrentPrincipal, type Principal } from '#platform/http/principal.js'
 import { CacheAnswer } from '#platform/http/response-cache/cache-answer.js'
 import type { CacheRule } from '#platform/http/response-cache/cache-rule.js'
 import { AgentDirectory } from './agent-directory.js'
-import { agentSlugSchema } from './agent-definition.js'
+import { isAgentSlug } from './agent-definition.js'
+import { BuiltInAgents } from './built-in-agents.service.js'
 import {
   type Agent,
   type AgentListQuery,
@@ -15,7 +17,6 @@ import {
   agentSchema,
   type AgentSummary,
   toAgent,
-  toAgentSummary,
 } from './agents.schemas.js'
 
 const CACHE_RULE: CacheRule = { kind: 'catalogue', tags: ['agents'], sharedBy: 'permissions' }
@@ -23,24 +24,29 @@ const CACHE_RULE: CacheRule = { kind: 'catalogue', tags: ['agents'], sharedBy: '
 @ApiTags('agents')
 @Controller('v1/agents')
 export class AgentsController {
-  constructor(private readonly directory: AgentDirectory) {}
+  constructor(
+    private readonly directory: AgentDirectory,
+    private readonly builtIn: BuiltInAgents,
+  ) {}
 
   @Get()
   @CacheAnswer(CACHE_RULE)
   @Endpoint({
     summary: 'List agents, by slug',
+    description: 'Those that came with the server, and your own.',
     access: 'agents:read',
     answers: [{ status: 200, description: 'A page of agents.', schema: agentPageSchema }],
     problems: [400],
   })
-  list(
+  async list(
+    @CurrentPrincipal() { tenantId }: Principal,
     @Query({ schema: agentListQuerySchema }) { limit, cursor }: AgentListQuery,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Page<AgentSummary> {
-    const after = cursor === undefined ? undefined : decodeCursor(cursor, isSlug)
-    const agents = this.directory.list({ after, limit: limit + 1 })
-    const page = toPage(agents.map(toAgentSummary), limit, (agent) => agent.slug)
+  ): Promise<Page<AgentSummary>> {
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, isAgentSlug)
+    const agents = await this.directory.list(tenantId, { after, limit: limit + 1 })
+    const page = toPage(agents, limit, ({ slug }) => slug)
     sendNextLink(request, reply, page)
     return page
   }
@@ -53,11 +59,8 @@ export class AgentsController {
     answers: [{ status: 200, description: 'The agent.', schema: agentSchema }],
     problems: [404],
   })
-  get(@Param('slug') slug: string): Agent {
-    return toAgent(this.directory.get(slug))
+  async get(@CurrentPrincipal() { tenantId }: Principal, @Param('slug') slug: string): Promise<Agent> {
+    const agent = await this.directory.get(tenantId, slug)
+    return toAgent(agent, { builtIn: this.builtIn.find(slug) !== undefined })
   }
-}
-
-function isSlug(key: string): boolean {
-  return agentSlugSchema.safeParse(key).success
 }

@@ -9,6 +9,7 @@ import { authCacheMetricsProviders } from './access/auth-cache-metrics.service.j
 import { AuthenticationGuard } from './access/authentication.guard.js'
 import { AuthorizationGuard } from './access/authorization.guard.js'
 import { PrincipalCache } from './access/principal-cache.service.js'
+import { PrincipalCheck } from './access/principal-check.service.js'
 import { Principals } from './access/principals.service.js'
 import { StandingsRepository } from './access/standings.repository.js'
 import { AccountEvents } from './accounts/account-events.service.js'
@@ -84,6 +85,7 @@ const access = [
   AccessRefusals,
   AccessRefusalsJob,
   PrincipalCache,
+  PrincipalCheck,
   Principals,
   StandingsRepository,
   ...authCacheMetricsProviders,
@@ -175,6 +177,6 @@ const guards = [
     ...sessions,
     ...guards,
   ],
-  exports: [ApiKeyBudgets],
+  exports: [ApiKeyBudgets, PrincipalCheck],
 })
 export class AuthModule {}

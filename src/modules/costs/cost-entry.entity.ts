@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm'
 
-/** What one run spent on one model, with the price that it was made with. Amounts are decimal strings in US dollars. */
+/** What one model call cost, with the price that it was made with. Amounts are decimal strings in US dollars. */
 @Entity('cost_tracking')
 export class CostEntryEntity {
   @PrimaryColumn('uuid', { name: 'tenant_id' })
@@ -14,6 +14,14 @@ export class CostEntryEntity {
 
   @Column('uuid', { name: 'project_id', nullable: true })
   projectId!: string | null
+
+  /** The run's step that made the call. */
+  @Column('integer', { nullable: true })
+  step!: number | null
+
+  /** The provider could not tell, so we counted: a call that was aborted, or broke. */
+  @Column('boolean', { name: 'is_estimated' })
+  isEstimated!: boolean
 
   @Column('text')
   agent!: string

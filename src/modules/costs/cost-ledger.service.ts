@@ -3,14 +3,19 @@ import { Clock } from '#kernel/clock.js'
 import { newId } from '#kernel/ids.js'
 import type { Usd } from '#kernel/usd.js'
 import type { Tx } from '#platform/database/tx.js'
+import { EventBus } from '#platform/events/event-bus.js'
+import { ModelCallBooked } from './cost.events.js'
 import { CostsRepository } from './costs.repository.js'
-import { type BilledTokens, costOf } from './price.js'
+import { type BilledTokens, costOf, type Price } from './price.js'
 import { PriceCatalogue } from './price-catalogue.js'
 
-/** What a run used, to be booked. */
+/** What one model call used, to be booked. */
 export interface Spending {
   readonly tenantId: string
   readonly runId: string
+  readonly step: number
+  /** Counted by us: the provider could not tell. */
+  readonly isEstimated: boolean
   readonly projectId: string | null
   readonly agent: string
   readonly model: string
@@ -27,8 +32,14 @@ export class CostLedger {
   constructor(
     private readonly prices: PriceCatalogue,
     private readonly costs: CostsRepository,
+    private readonly events: EventBus,
     private readonly clock: Clock,
   ) {}
+
+  /** Null when nobody has said what the model costs. */
+  findPrice(model: string): Price | null {
+    return this.prices.find(model)
+  }
 
   /** Exact cost; null when the model has no price. */
   price(model: string, tokens: BilledTokens): Usd | null {
@@ -36,10 +47,11 @@ export class CostLedger {
     return price && costOf(tokens, price)
   }
 
-  /** Writes the entry in the caller's transaction, the one that settles the run. */
+  /** Writes the entry in the caller's transaction, the one that journals the step. */
   async book({ tokens, model, ...spending }: Spending, tx: Tx): Promise<void> {
     const price = this.prices.find(model)
-    await this.costs.add(
+    const booked = new ModelCallBooked(spending.tenantId, tokens.inputTokens, tokens.outputTokens)
+    const added = this.costs.add(
       {
         ...spending,
         ...tokens,
@@ -52,5 +64,6 @@ export class CostLedger {
       },
       tx,
     )
+    await Promise.all([added, this.events.emit(booked, tx)])
   }
 }

@@ -10,8 +10,8 @@ export class CostsRepository {
       name: 'cost_add',
       text: `INSERT INTO cost_tracking (tenant_id, id, run_id, project_id, agent, model, user_id, api_key_id, input_tokens,
                cached_input_tokens, output_tokens, reasoning_tokens, input_usd_per_million,
-               cached_input_usd_per_million, output_usd_per_million, cost_usd, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+               cached_input_usd_per_million, output_usd_per_million, cost_usd, created_at, step, is_estimated)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
       values: [
         entry.tenantId,
         entry.id,
@@ -30,6 +30,8 @@ export class CostsRepository {
         entry.outputUsdPerMillion,
         entry.costUsd,
         entry.createdAt,
+        entry.step,
+        entry.isEstimated,
       ],
     })
   }

@@ -1,2 +1,3 @@
+export { ModelCallBooked } from './cost.events.js'
 export { CostLedger } from './cost-ledger.service.js'
 export { CostsModule } from './costs.module.js'

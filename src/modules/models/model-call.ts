@@ -1,19 +1,66 @@
-import type { JSONSchema7 } from '@ai-sdk/provider'
+import type { AppError } from '#kernel/app-error.js'
 import type { Material } from './offline/material.js'
 
-/** One question to one model. */
+export type JsonSchema = Readonly<Record<string, unknown>>
+
+export interface ModelToolCall {
+  readonly id: string
+  readonly name: string
+  /** Parsed JSON object; when the model's text is no JSON object: the raw text. */
+  readonly arguments: unknown
+}
+
+export type ModelMessage =
+  | { readonly role: 'user'; readonly text: string }
+  | { readonly role: 'assistant'; readonly text: string; readonly toolCalls: readonly ModelToolCall[] }
+  | {
+      readonly role: 'tool'
+      readonly callId: string
+      readonly name: string
+      readonly text: string
+      readonly isError: boolean
+    }
+
+export interface ModelTool {
+  readonly name: string
+  readonly description: string
+  readonly inputSchema: JsonSchema
+}
+
+/** A place where another model, or another try of the same one, goes on. */
+export interface ModelSeam {
+  readonly from: string
+  readonly to: string
+  /** UTF-16 code units of what was said before that stay; with 0 the answer starts over. */
+  readonly keptCharacters: number
+}
+
+export interface ModelDelta {
+  /** Empty at a seam after which no text follows. */
+  readonly text: string
+  readonly seam?: ModelSeam
+}
+
+/** The parts of the prompt, for a model that wants them apart. */
+export type PromptMaterial = Material
+
+/** One question to one model, or to those that stand in for it. */
 export interface ModelCall {
-  /** Full name, `provider/model`. */
-  readonly model: string
+  /** Full names, `provider/model`, in the order in which they are asked. */
+  readonly models: readonly string[]
   /** System prompt. */
   readonly instructions: string
-  readonly prompt: string
-  /** The parts of the prompt, for a model that wants them apart. */
-  readonly material: Material
+  readonly messages: readonly ModelMessage[]
+  readonly tools: readonly ModelTool[]
   /** The answer must be JSON of this form. */
-  readonly outputSchema?: JSONSchema7
+  readonly outputSchema?: JsonSchema
   readonly maxOutputTokens?: number
+  readonly material: PromptMaterial
+  /** Sent as `X-Client-Request-Id` with `-<n>` for the n-th try, so that a provider's log can be matched with ours. */
+  readonly callId: string
   readonly signal: AbortSignal
+  /** What it throws ends the call. */
+  readonly onDelta: (delta: ModelDelta) => void
 }
 
 /**
@@ -21,12 +68,21 @@ export interface ModelCall {
  * Anthropic does), `outputTokens` the reasoning ones.
  */
 export interface TokenUsage {
-  /** False when the provider kept silent about it: the counts are 0 then, and the cost is unknown. */
+  /** False when the provider kept silent and nobody counted: the counts are 0 then, and the cost is unknown. */
   readonly isReported: boolean
   readonly inputTokens: number
   readonly cachedInputTokens: number
   readonly outputTokens: number
   readonly reasoningTokens: number
+}
+
+/** One network call that may have cost something. */
+export interface ModelUse {
+  readonly model: string
+  readonly usage: TokenUsage
+  /** Counted by us, since the provider could not tell any more. */
+  readonly isEstimated: boolean
+  readonly outcome: 'answered' | 'failed' | 'aborted'
 }
 
 /** Where a statement comes from: characters `start` to `end` of a document, or of the context (no document). */
@@ -40,8 +96,19 @@ export interface Citation {
 
 export interface ModelAnswer {
   readonly text: string
-  readonly usage: TokenUsage
+  readonly toolCalls: readonly ModelToolCall[]
   readonly citations: readonly Citation[]
   /** Why the model stopped; `length` when the answer was cut. */
   readonly finishReason: string
+  /** The model that ended it: not always the first one asked. */
+  readonly model: string
+}
+
+/** What came of a call: an answer, or an error, or, when it was aborted, neither. */
+export interface ModelOutcome {
+  readonly answer: ModelAnswer | null
+  /** `model_failed` */
+  readonly error: AppError | null
+  /** In the order in which the calls were made. */
+  readonly uses: readonly ModelUse[]
 }

@@ -1,86 +1,92 @@
-import { APICallError, type LanguageModelV4 } from '@ai-sdk/provider'
 import { Injectable } from '@nestjs/common'
-import { generateText, jsonSchema, NoObjectGeneratedError, NoOutputGeneratedError, Output, RetryError } from 'ai'
+import { ExponentialBackoff } from 'cockatiel'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '#kernel/app-error.js'
 import { AppConfig } from '#platform/config/app-config.js'
+import { CallProgress } from './call-progress.js'
+import type { ModelAnswer, ModelCall, ModelOutcome } from './model-call.js'
+import { ModelFailure } from './model-failure.js'
+import { ModelRegistry, OFFLINE_MODEL } from './model-registry.js'
+import { ModelTries } from './model-tries.service.js'
+import { nextMove } from './next-move.js'
 import { describeProviderFailure } from './provider-failure.js'
-import type { ModelAnswer, ModelCall } from './model-call.js'
-import { ModelRegistry } from './model-registry.js'
-import { toCitations, toTokenUsage } from './model-result.js'
 
-/** Calls a language model by name: one timeout, retries that honour Retry-After, usage in one form for all providers. */
+const MAX_DETAIL_LENGTH = 1000
+/** Decorrelated jitter around 0.5, 1, 2 … s. */
+const BACKOFF = new ExponentialBackoff({ initialDelay: 500, maxDelay: 10_000 })
+
+/** What asking one model came to. */
+type Verdict =
+  | { readonly kind: 'answered'; readonly answer: ModelAnswer }
+  | { readonly kind: 'failed'; readonly failure: ModelFailure; readonly isFinal: boolean }
+  | { readonly kind: 'aborted' }
+
+/**
+ * Calls language models: retries what may pass, goes on to the next of the chain, also in the middle of an answer, and
+ * accounts for every call that may have cost something.
+ */
 @Injectable()
 export class ModelClient {
   constructor(
     private readonly registry: ModelRegistry,
+    private readonly tries: ModelTries,
     private readonly config: AppConfig,
-  ) {
-    // The SDK would print its warnings to the console, past the logger.
-    globalThis.AI_SDK_LOG_WARNINGS = false
+  ) {}
+
+  /** Never rejects for what a provider does, nor for an abort: that resolves, with neither answer nor error. */
+  async call(call: ModelCall): Promise<ModelOutcome> {
+    const progress = new CallProgress(call)
+    const { uses } = progress
+    const details: string[] = []
+    for (const name of call.models) {
+      const verdict = await this.ask(name, call, progress)
+      if (verdict.kind === 'aborted') return { answer: null, error: null, uses }
+      if (verdict.kind === 'answered') return { answer: verdict.answer, error: null, uses }
+      details.push(describeProviderFailure(name, verdict.failure, this.secrets))
+      if (verdict.isFinal) break
+    }
+    const detail = details.join(' ').slice(0, MAX_DETAIL_LENGTH)
+    return { answer: null, error: new AppError('model_failed', 'upstream_failed', { detail }), uses }
   }
 
-  /**
-   * @throws AppError `model_failed` when the provider fails or takes too long; the caller's abort reason when that comes first
-   */
-  async answer(call: ModelCall): Promise<ModelAnswer> {
-    const model = this.registry.find(call.model)
+  /** All tries of one model, within MODEL_TIMEOUT_MS. */
+  private async ask(name: string, call: ModelCall, progress: CallProgress): Promise<Verdict> {
+    const model = this.registry.find(name)
     if (!model) {
-      throw new AppError('model_failed', 'upstream_failed', {
-        detail: `${call.model} is not configured on this server.`,
+      return { kind: 'failed', failure: new ModelFailure('unserved', 'not configured on this server.'), isFinal: false }
+    }
+    // It quotes; it cannot go on from what another one said.
+    if (name === OFFLINE_MODEL) progress.startOver()
+    const { MODEL_TIMEOUT_MS, MODEL_MAX_RETRIES } = this.config.settings
+    const deadlineAt = performance.now() + MODEL_TIMEOUT_MS
+    let backoff = BACKOFF.next()
+    for (let retriesLeft = MODEL_MAX_RETRIES; ; retriesLeft -= 1) {
+      if (call.signal.aborted) return { kind: 'aborted' }
+      const remainingMs = deadlineAt - performance.now()
+      const result = await this.tries.make({ name, model, call, progress, remainingMs })
+      if (!(result instanceof ModelFailure)) return { kind: 'answered', answer: result }
+      if (call.signal.aborted) return { kind: 'aborted' }
+      const move = nextMove(result, {
+        retriesLeft,
+        backoffMs: backoff.duration,
+        remainingMs: deadlineAt - performance.now(),
       })
-    }
-    const timeout = AbortSignal.timeout(this.config.settings.MODEL_TIMEOUT_MS)
-    try {
-      return await this.generate(model, call, AbortSignal.any([call.signal, timeout]))
-    } catch (error) {
-      if (call.signal.aborted) throw call.signal.reason
-      if (timeout.aborted) {
-        const detail = `${call.model} did not answer within ${this.config.settings.MODEL_TIMEOUT_MS} ms.`
-        throw new AppError('model_failed', 'upstream_failed', { detail, cause: error })
-      }
-      throw this.toAppError(call.model, error)
+      if (move.kind !== 'retry') return { kind: 'failed', failure: result, isFinal: move.kind === 'give_up' }
+      backoff = backoff.next(undefined)
+      if (!(await pause(move.delayMs, call.signal))) return { kind: 'aborted' }
     }
   }
 
-  private async generate(model: LanguageModelV4, call: ModelCall, signal: AbortSignal): Promise<ModelAnswer> {
-    const { material, outputSchema, maxOutputTokens } = call
-    const request = {
-      model,
-      instructions: call.instructions,
-      messages: [{ role: 'user' as const, content: call.prompt, providerOptions: { temponest: { ...material } } }],
-      maxRetries: this.config.settings.MODEL_MAX_RETRIES,
-      abortSignal: signal,
-      ...(maxOutputTokens !== undefined && { maxOutputTokens }),
-    }
-    if (!outputSchema) {
-      const { text, usage, sources, finishReason } = await generateText(request)
-      return { text, usage: toTokenUsage(usage), citations: toCitations(sources), finishReason }
-    }
-    try {
-      const output = Output.object({ schema: jsonSchema(outputSchema) })
-      const { text, usage, sources, finishReason } = await generateText({ ...request, output })
-      return { text, usage: toTokenUsage(usage), citations: toCitations(sources), finishReason }
-    } catch (error) {
-      // The text is no JSON at all. What it is, and what that means, is for the caller, who pays for it in any case.
-      if (!NoObjectGeneratedError.isInstance(error)) throw error
-      const { text = '', usage, finishReason = 'other' } = error
-      return { text, usage: toTokenUsage(usage), citations: [], finishReason }
-    }
-  }
-
-  private toAppError(model: string, error: unknown): AppError {
+  private get secrets(): string[] {
     const { OPENAI_API_KEY, ANTHROPIC_API_KEY } = this.config.settings
-    const secrets = [OPENAI_API_KEY, ANTHROPIC_API_KEY].filter((secret) => secret !== undefined)
-    return new AppError('model_failed', 'upstream_failed', {
-      detail: describeProviderFailure(model, rootOf(error), secrets),
-      cause: error,
-    })
+    return [OPENAI_API_KEY, ANTHROPIC_API_KEY].filter((secret) => secret !== undefined)
   }
 }
 
-/** What went wrong in the last of the tries. */
-function rootOf(error: unknown): unknown {
-  const last = RetryError.isInstance(error) ? error.lastError : error
-  if (APICallError.isInstance(last)) return last
-  return NoOutputGeneratedError.isInstance(last) ? last.cause : last
+/** @returns false when it was cut short by an abort */
+async function pause(ms: number, signal: AbortSignal): Promise<boolean> {
+  return sleep(ms, true, { signal }).catch((error: unknown) => {
+    if (signal.aborted) return false
+    throw error
+  })
 }

@@ -5,20 +5,26 @@ import { newId } from '#kernel/ids.js'
 import { AgentDirectory } from '#modules/agents'
 import { CostLedger } from '#modules/costs'
 import { ModelRegistry } from '#modules/models'
+import { AppConfig } from '#platform/config/app-config.js'
 import type { Principal } from '#platform/http/principal.js'
+import { mergeLimits } from './engine/merge-limits.js'
 import { OutputReader } from './engine/output-reader.service.js'
-import type { RunEntity } from './run.entity.js'
+import type { RunEntity, RunInput } from './run.entity.js'
 import type { StartRunCommand } from './runs.schemas.js'
 
 const NOTHING_USED = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, reasoningTokens: 0 }
 
 /** Everything about a new run but its project. */
-export type PlannedRun = Omit<RunEntity, 'projectId'>
+export type PlannedRun = Omit<RunEntity, 'projectId'> & {
+  /** Its first step is a model call, whatever else happens: nobody has to be asked, and no tool to be opened. */
+  readonly beginsWithModel: boolean
+}
 
 /** Decides what a new run will be, and refuses what it could not be, before anything is written or spent. */
 @Injectable()
 export class RunPlanner {
   constructor(
+    private readonly config: AppConfig,
     private readonly agents: AgentDirectory,
     private readonly models: ModelRegistry,
     private readonly costs: CostLedger,
@@ -27,48 +33,68 @@ export class RunPlanner {
   ) {}
 
   /** @throws AppError `not_found` for the agent, `validation_failed` for what the command asks */
-  plan(principal: Principal, slug: string, command: StartRunCommand): PlannedRun {
-    const agent = this.agents.get(slug)
-    const model = this.models.resolveName(command.model)
-    if (command.outputSchema) this.outputs.checkSchema(command.outputSchema)
-    refuseWhatIsMissing(command)
-    const { outputSchema, limits, cache, metadata = {} } = command
+  async plan(principal: Principal, slug: string, command: StartRunCommand): Promise<PlannedRun> {
+    const agent = await this.agents.get(principal.tenantId, slug)
+    const [model = this.models.defaultModel, ...fallbackModels] = this.models.resolveChain(command.model, agent)
+    const { outputSchema, metadata = {} } = command
+    if (outputSchema) this.outputs.checkSchema(outputSchema)
+    if (command.knowledge) throw invalidField('/knowledge', 'This server has no knowledge collections yet.')
+    const limits = mergeLimits(command.limits, agent.limits)
+    if (limits.maxCostUsd !== undefined) this.assertPriced(model)
+    const cache = command.cache ?? this.config.settings.RUN_CACHE_DEFAULT
+    const startApproval = command.requireApproval ? 'run' : agent.requireApproval ? 'agent' : undefined
+    const input: RunInput = {
+      ...(outputSchema && { outputSchema }),
+      ...(Object.keys(limits).length > 0 && { limits }),
+      ...(fallbackModels.length > 0 && { fallbackModels }),
+      ...(startApproval && { startApproval }),
+      cache,
+    }
+    const id = newId()
+    const createdAt = this.clock.now()
     return {
       ...NOTHING_USED,
       tenantId: principal.tenantId,
-      id: newId(),
+      id,
+      rootRunId: id,
+      depth: 0,
+      queuedSince: createdAt,
+      deadlineAt: null,
+      waitingSince: null,
+      timeGivenUntil: null,
+      cancelRequestedAt: null,
+      lastEvent: 0,
+      steps: 0,
       agent: agent.slug,
       agentVersion: agent.version,
       status: 'pending',
       task: command.task,
       context: command.context ?? null,
       model,
-      input: { ...(outputSchema && { outputSchema }), ...(limits && { limits }), ...(cache && { cache }) },
+      input,
       output: null,
       errorCode: null,
       errorDetail: null,
       costUsd: this.costs.price(model, NOTHING_USED)?.toString() ?? null,
-      cache: 'off',
+      cache: cache === 'off' ? 'off' : 'miss',
       attempt: 0,
       parentRunId: null,
       scheduleId: null,
       userId: principal.userId,
       apiKeyId: principal.apiKeyId,
       metadata,
-      createdAt: this.clock.now(),
+      createdAt,
       startedAt: null,
       finishedAt: null,
       fencingNumber: '0',
       leaseExpiresAt: null,
+      beginsWithModel: startApproval === undefined && agent.tools.length === 0,
     }
   }
-}
 
-/** A promise that this version cannot keep is refused: an approval that nobody asks for would be worse than none. */
-function refuseWhatIsMissing({ knowledge, requireApproval, limits }: StartRunCommand): void {
-  if (knowledge) throw invalidField('/knowledge', 'This server has no knowledge collections yet.')
-  if (requireApproval) throw invalidField('/requireApproval', 'This server has no approvals yet.')
-  if (limits?.maxCostUsd !== undefined) {
-    throw invalidField('/limits/maxCostUsd', 'This server does not hold runs to a cost yet: use maxTokens.')
+  /** What has no price cannot be held to a cost. */
+  private assertPriced(model: string): void {
+    if (this.costs.findPrice(model)) return
+    throw invalidField('/limits/maxCostUsd', `${model} has no price here: use maxTokens, or name its price.`)
   }
 }

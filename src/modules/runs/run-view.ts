@@ -1,4 +1,6 @@
 import { Usd } from '#kernel/usd.js'
+import type { RunEnding } from './engine/run-ending.js'
+import type { RunEntity } from './run.entity.js'
 import type { RunStatus } from './run-status.js'
 import type { Run, RunOutput, RunSummary } from './runs.schemas.js'
 
@@ -30,6 +32,36 @@ export interface RunSummaryRow {
 
 export interface RunRow extends RunSummaryRow {
   readonly output: RunOutput | null
+}
+
+/** A run's row as it is after its end, from what it was when it was created: the columns that change are the ending's. */
+export function toEndedRow(created: Omit<RunEntity, 'projectId'>, project: string | null, ending: RunEnding): RunRow {
+  const { totals, error } = ending
+  return {
+    id: created.id,
+    agent: created.agent,
+    agent_version: created.agentVersion,
+    project,
+    status: ending.status,
+    task: created.task,
+    model: created.model,
+    output: ending.output,
+    error_code: error?.code ?? null,
+    error_detail: error?.detail ?? null,
+    input_tokens: String(totals.inputTokens),
+    cached_input_tokens: String(totals.cachedInputTokens),
+    output_tokens: String(totals.outputTokens),
+    reasoning_tokens: String(totals.reasoningTokens),
+    cost_usd: totals.costUsd,
+    cache: ending.cache,
+    attempt: ending.attempt,
+    parent_run_id: created.parentRunId,
+    schedule_id: created.scheduleId,
+    metadata: created.metadata,
+    created_at: created.createdAt,
+    started_at: ending.startedAt,
+    finished_at: ending.finishedAt,
+  }
 }
 
 export function toRunSummary(row: RunSummaryRow): RunSummary {

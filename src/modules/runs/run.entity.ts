@@ -3,7 +3,12 @@ import type { RunStatus } from './run-status.js'
 import type { RunOutput, StartRunCommand } from './runs.schemas.js'
 
 /** What of a command is kept beside the columns of its own. */
-export type RunInput = Pick<StartRunCommand, 'outputSchema' | 'limits' | 'cache'>
+export type RunInput = Pick<StartRunCommand, 'outputSchema' | 'limits' | 'cache'> & {
+  /** What stands in for the model, in this order. */
+  readonly fallbackModels?: readonly string[]
+  /** Who demands that a person allows the run before it begins. */
+  readonly startApproval?: 'run' | 'agent'
+}
 
 /** The truth of a run. See the migration for what lease and fencing number do. */
 @Entity('runs')
@@ -72,6 +77,14 @@ export class RunEntity {
   @Column('uuid', { name: 'parent_run_id', nullable: true })
   parentRunId!: string | null
 
+  /** The run itself where nobody delegated it. */
+  @Column('uuid', { name: 'root_run_id' })
+  rootRunId!: string
+
+  /** 0: nobody delegated it. */
+  @Column('integer')
+  depth!: number
+
   @Column('uuid', { name: 'schedule_id', nullable: true })
   scheduleId!: string | null
 
@@ -93,6 +106,32 @@ export class RunEntity {
 
   @Column('timestamptz', { name: 'finished_at', nullable: true })
   finishedAt!: Date | null
+
+  /** Its place among the runs that wait for a worker; null: it does not wait for one. */
+  @Column('timestamptz', { name: 'queued_since', nullable: true })
+  queuedSince!: Date | null
+
+  @Column('timestamptz', { name: 'deadline_at', nullable: true })
+  deadlineAt!: Date | null
+
+  /** Since when it waits for a person: its time limit stands still. */
+  @Column('timestamptz', { name: 'waiting_since', nullable: true })
+  waitingSince!: Date | null
+
+  /** Up to when it has been given the time back that its children waited for a person. */
+  @Column('timestamptz', { name: 'time_given_until', nullable: true })
+  timeGivenUntil!: Date | null
+
+  @Column('timestamptz', { name: 'cancel_requested_at', nullable: true })
+  cancelRequestedAt!: Date | null
+
+  /** Number of the latest entry in its event log. */
+  @Column('bigint', { name: 'last_event' })
+  lastEvent!: number
+
+  /** Steps that were begun, with those of its children. */
+  @Column('integer')
+  steps!: number
 
   @Column('bigint', { name: 'fencing_number' })
   fencingNumber!: string

@@ -37,3 +37,7 @@ export class RunFailed extends RunFinished {
     super(tenantId, outcome)
   }
 }
+
+export class RunCancelled extends RunFinished {
+  override readonly type = 'run.cancelled'
+}

@@ -1,10 +1,12 @@
-import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common'
+import { Controller, Get, Param, Post, Query, Req, Res } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Endpoint } from '#platform/http/endpoint.js'
 import { type Page, sendNextLink } from '#platform/http/page.js'
 import { CurrentPrincipal, type Principal } from '#platform/http/principal.js'
+import { RunCancellation } from './run-cancellation.service.js'
 import { RunQueries } from './run-queries.service.js'
+import { RunRetry } from './run-retry.service.js'
 import {
   type Run,
   runCountQuerySchema,
@@ -24,6 +26,8 @@ export class RunsController {
   constructor(
     private readonly runs: RunsService,
     private readonly queries: RunQueries,
+    private readonly cancellation: RunCancellation,
+    private readonly retries: RunRetry,
   ) {}
 
   @Get()
@@ -68,5 +72,37 @@ export class RunsController {
   })
   get(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<Run> {
     return this.runs.get(principal, id)
+  }
+
+  @Post(':id/cancel')
+  @Endpoint({
+    summary: 'Stop a run and all that it delegated',
+    description: 'What is being worked on ends within a second; what it has used by then counts.',
+    access: 'runs:write',
+    answers: [{ status: 202, description: 'The run, which is being stopped or is stopped.', schema: runSchema }],
+    problems: [404, 409],
+  })
+  cancel(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<Run> {
+    return this.cancellation.cancel(principal, id)
+  }
+
+  @Post(':id/retry')
+  @Endpoint({
+    summary: 'Start a finished run anew',
+    description: "A new run of the same command, on the agent's version of today.",
+    access: 'runs:write',
+    idempotent: true,
+    rateLimit: 'agent-run',
+    answers: [{ status: 202, description: 'The new run: see `Location`.', schema: runSchema }],
+    problems: [400, 402, 404, 409],
+  })
+  async retry(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id') id: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Run> {
+    const run = await this.retries.retry(principal, id)
+    void reply.header('Location', `/v1/runs/${run.id}`)
+    return run
   }
 }

@@ -13,6 +13,16 @@ const SUMMARY_COLUMNS = `r.id, r.agent, r.agent_version, p.slug AS project, r.st
   r.attempt, r.parent_run_id, r.schedule_id, r.metadata, r.created_at, r.started_at, r.finished_at`
 const FROM_RUNS = 'FROM runs r LEFT JOIN projects p ON p.tenant_id = r.tenant_id AND p.id = r.project_id'
 
+/** Counting on would cost each look at a long queue more than anybody could make of the number. */
+const MAX_QUEUE_POSITION = 1000
+
+export type RunCommandRow = Pick<
+  RunEntity,
+  'agent' | 'status' | 'task' | 'context' | 'model' | 'input' | 'metadata'
+> & {
+  readonly project: string | null
+}
+
 /** A run as a client asks for it. */
 @Injectable()
 export class RunsRepository {
@@ -22,18 +32,22 @@ export class RunsRepository {
     this.requests = database.requests
   }
 
-  async add(run: RunEntity, tx: Tx): Promise<void> {
+  /** @param leaseMs of the replica that works on it at once; null: it waits in the queue */
+  async add(run: RunEntity, leaseMs: number | null, tx: Tx): Promise<void> {
     await tx.execute({
       name: 'run_add',
       text: `INSERT INTO runs (tenant_id, id, project_id, agent, agent_version, status, task, context, model, input,
-               cost_usd, cache, parent_run_id, schedule_id, user_id, api_key_id, metadata, created_at)
-             VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+               cost_usd, cache, parent_run_id, schedule_id, user_id, api_key_id, metadata, created_at, root_run_id, depth,
+               queued_since, deadline_at, attempt, started_at, fencing_number, last_event, steps, lease_expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+               $24, $25, $26, $27, now() + $28 * interval '1 ms')`,
       values: [
         run.tenantId,
         run.id,
         run.projectId,
         run.agent,
         run.agentVersion,
+        run.status,
         run.task,
         run.context,
         run.model,
@@ -46,8 +60,31 @@ export class RunsRepository {
         run.apiKeyId,
         toStorableJson(run.metadata),
         run.createdAt,
+        run.rootRunId,
+        run.depth,
+        run.queuedSince,
+        run.deadlineAt,
+        run.attempt,
+        run.startedAt,
+        run.fencingNumber,
+        run.lastEvent,
+        run.steps,
+        leaseMs,
       ],
     })
+  }
+
+  /** Its place among the tenant's runs that wait for a worker, from 1 to the last that is counted; 0 when it does not wait any more. */
+  async findQueuePosition(scope: Scope, id: string): Promise<number> {
+    const rows = await this.requests.read<{ position: string }>(scope, {
+      name: 'run_queue_position',
+      text: `SELECT count(*) AS position FROM (SELECT 1 FROM runs q, runs r
+              WHERE r.tenant_id = $1 AND r.id = $2 AND r.queued_since IS NOT NULL AND q.tenant_id = $1
+                AND q.queued_since IS NOT NULL AND (q.queued_since, q.id) <= (r.queued_since, r.id)
+              LIMIT $3) AS ahead`,
+      values: [scope.tenantId, id, MAX_QUEUE_POSITION],
+    })
+    return Number(rows[0]?.position ?? 0)
   }
 
   /** The run with its output, in one flight; null when the tenant has none of that id. */
@@ -55,6 +92,17 @@ export class RunsRepository {
     const rows = await this.requests.read<RunRow>(scope, {
       name: 'run_find',
       text: `SELECT ${SUMMARY_COLUMNS}, r.output ${FROM_RUNS} WHERE r.tenant_id = $1 AND r.id = $2`,
+      values: [scope.tenantId, id],
+    })
+    return rows[0] ?? null
+  }
+
+  /** What a run was asked for, to be asked for again. */
+  async findCommand(scope: Scope, id: string): Promise<RunCommandRow | null> {
+    const rows = await this.requests.read<RunCommandRow>(scope, {
+      name: 'run_command',
+      text: `SELECT r.agent, r.status, r.task, r.context, r.model, r.input, r.metadata, p.slug AS project ${FROM_RUNS}
+              WHERE r.tenant_id = $1 AND r.id = $2`,
       values: [scope.tenantId, id],
     })
     return rows[0] ?? null

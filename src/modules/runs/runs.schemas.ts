@@ -1,42 +1,31 @@
 import { z } from 'zod'
+import { findUnstorable } from '#kernel/storable-json.js'
+import { modelNameSchema, runLimitsSchema } from '#modules/agents'
 import { pageQueryShape, pageSchema } from '#platform/http/page.js'
 import { RUN_STATUSES } from './run-status.js'
 import { isStorable } from './storable.js'
 
-const MAX_TASK_LENGTH = 5000
+export const MAX_TASK_LENGTH = 5000
 const MAX_CONTEXT_LENGTH = 100_000
 const MAX_METADATA_PAIRS = 16
 const MAX_METADATA_KEY_LENGTH = 64
 const MAX_METADATA_VALUE_LENGTH = 512
 const MAX_COLLECTIONS = 20
 const MAX_TOP_K = 50
-const MAX_TOKENS = 1_000_000
-const MAX_STEPS = 1000
-const MAX_TIMEOUT_SECONDS = 86_400
-const MAX_MODEL_NAME_LENGTH = 200
 
 const text = z
   .string()
   .refine(isStorable, { error: 'must not contain null characters' })
   .overwrite((value) => value.toWellFormed())
 const slug = text.min(1).max(64)
-/** 12 digits, a point, 12 digits. */
-const MAX_USD_LENGTH = 25
 const MAX_KEYWORD_LENGTH = 200
-const usd = z
-  .string()
-  .max(MAX_USD_LENGTH)
-  .regex(/^\d{1,12}(\.\d{1,12})?$/, { error: 'must be a decimal string such as "0.50"' })
 
 export const startRunSchema = z
   .strictObject({
     task: text.trim().min(1).max(MAX_TASK_LENGTH),
     context: text.max(MAX_CONTEXT_LENGTH).optional(),
     project: slug.optional().describe('Slug of one of your projects.'),
-    model: text
-      .max(MAX_MODEL_NAME_LENGTH)
-      .regex(/^[^/\s]+\/\S+$/, { error: 'must look like provider/model' })
-      .optional(),
+    model: modelNameSchema.optional(),
     knowledge: z
       .strictObject({
         collections: z.array(z.string().min(1).max(64)).min(1).max(MAX_COLLECTIONS),
@@ -45,17 +34,14 @@ export const startRunSchema = z
       .optional(),
     outputSchema: z
       .record(z.string().max(MAX_KEYWORD_LENGTH), z.unknown())
+      .check((context) => {
+        const message = findUnstorable(context.value)
+        if (message !== null) context.issues.push({ code: 'custom', message, input: context.value })
+      })
       .optional()
       .describe('JSON Schema that `output.data` must match.'),
-    requireApproval: z.boolean().optional(),
-    limits: z
-      .strictObject({
-        maxCostUsd: usd.optional(),
-        maxTokens: z.int().min(1).max(MAX_TOKENS).optional().describe('Most output tokens.'),
-        maxSteps: z.int().min(1).max(MAX_STEPS).optional(),
-        timeoutSeconds: z.int().min(1).max(MAX_TIMEOUT_SECONDS).optional(),
-      })
-      .optional(),
+    requireApproval: z.boolean().optional().describe('A person must allow the run before it begins.'),
+    limits: runLimitsSchema.optional(),
     cache: z.enum(['use', 'refresh', 'off']).optional(),
     metadata: z
       .record(text.min(1).max(MAX_METADATA_KEY_LENGTH), text.max(MAX_METADATA_VALUE_LENGTH))
@@ -115,7 +101,16 @@ const runSummaryShape = {
 export const runSummarySchema = z.strictObject(runSummaryShape).meta({ id: 'RunSummary' })
 export type RunSummary = z.infer<typeof runSummarySchema>
 
-export const runSchema = z.strictObject({ ...runSummaryShape, output: runOutputSchema.nullable() }).meta({ id: 'Run' })
+export const runSchema = z
+  .strictObject({
+    ...runSummaryShape,
+    output: runOutputSchema.nullable(),
+    queuePosition: z
+      .int()
+      .optional()
+      .describe("Only while it is pending: its place among the tenant's runs that wait, from 1; 1000 is that or more."),
+  })
+  .meta({ id: 'Run' })
 export type Run = z.infer<typeof runSchema>
 
 const filterShape = {

@@ -12,6 +12,11 @@ export function toStorableText(text: string): string {
   return text.replaceAll('\0', REPLACEMENT).toWellFormed()
 }
 
+/** A JSON value as it comes back from a `jsonb` column. */
+export function toStorableValue(value: unknown): unknown {
+  return JSON.parse(toStorableJson(value))
+}
+
 /** JSON for a `jsonb` column, which refuses null characters and halves of surrogate pairs, in keys and values alike. */
 export function toStorableJson(value: unknown): string {
   return JSON.stringify(value).replaceAll(JSON_ESCAPE, (escape) => (escape.length > 2 ? '\\ufffd' : escape))

@@ -34,6 +34,12 @@ describe('AppConfig', () => {
     ['RUN_CONCURRENCY', '0'],
     ['TRUSTED_PROXIES', 'proxy.example.com'],
     ['TRUSTED_PROXIES', '10.0.0.0/8,::/0'],
+    ['OUTBOUND_ALLOWED_CIDRS', 'internal.example.com'],
+    ['OUTBOUND_ALLOWED_CIDRS', '10.0.0.0/8,0.0.0.0/0'],
+    ['OUTBOUND_ALLOWED_PORTS', '443,https'],
+    ['OUTBOUND_ALLOWED_PORTS', '443,65536'],
+    ['OUTBOUND_TIMEOUT_MS', '600001'],
+    ['OUTBOUND_MAX_RESPONSE_BYTES', '1023'],
     ['LOG_LEVEL', 'loud'],
     ['NODE_ENV', 'staging'],
   ])('refuses %s=%s in one line that names it and does not repeat the value', (name, value) => {
@@ -41,6 +47,17 @@ describe('AppConfig', () => {
     expect(parse).toThrow(ConfigError)
     expect(parse).toThrow(new RegExp(`^${name}: [^\n]+$`))
     expect(parse).not.toThrow(new RegExp(value.replaceAll('/', '\\/')))
+  })
+
+  it('reads lists of ranges and of ports', () => {
+    const lists = { OUTBOUND_ALLOWED_CIDRS: '10.0.0.0/8, ::1', OUTBOUND_ALLOWED_PORTS: '80, 8443' }
+    expect(AppConfig.parse({ DATA_DIR: dataDir, ...lists }).settings).toMatchObject({
+      OUTBOUND_ALLOWED_CIDRS: ['10.0.0.0/8', '::1'],
+      OUTBOUND_ALLOWED_PORTS: [80, 8443],
+    })
+    const { settings } = AppConfig.parse({ DATA_DIR: dataDir })
+    expect(settings.OUTBOUND_ALLOWED_CIDRS).toBeUndefined()
+    expect(settings.OUTBOUND_ALLOWED_PORTS).toEqual([80, 443, 8080, 8443])
   })
 
   it('names every wrong setting at once', () => {

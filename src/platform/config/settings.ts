@@ -10,6 +10,7 @@ export const SETTING_GROUPS = [
   'Runs',
   'Auth',
   'Mail',
+  'Outbound',
   'Limits',
   'Observability',
 ] as const
@@ -44,9 +45,18 @@ const addressRanges = z
   // To trust everybody is to let everybody say who he is.
   .refine((ranges) => !ranges.some((range) => range.endsWith('/0')), { error: 'must not span every address' })
   .optional()
+const ports = z
+  .string()
+  .transform((value) => value.split(',').map((port) => port.trim()))
+  .pipe(z.array(z.coerce.number<string>().int().min(1).max(MAX_PORT)))
 const modelName = z
   .string()
   .regex(/^[a-z0-9-]+\/\S+$/, { error: 'must look like provider/model, e.g. openai/gpt-5-mini' })
+const MAX_FALLBACK_MODELS = 5
+const modelNames = z
+  .string()
+  .transform((value) => value.split(',').map((name) => name.trim()))
+  .pipe(z.array(modelName).max(MAX_FALLBACK_MODELS, { error: `must name at most ${MAX_FALLBACK_MODELS} models` }))
 /** The whole configuration, by the environment's names. Parsed once at boot; nothing else reads `process.env`. */
 export const settingsSchema = z
   .object({
@@ -176,6 +186,11 @@ export const settingsSchema = z
       'Models',
       "provider/model for runs that name none. Unset: the first configured provider's default, else offline/extractive.",
     ),
+    FALLBACK_MODELS: setting(
+      modelNames.optional(),
+      'Models',
+      "Comma-separated provider/model names, asked in this order when a run's model fails; an agent may name its own.",
+    ),
     OPENAI_API_KEY: setting(optionalText, 'Models', 'Key for openai/… models.', true),
     OPENAI_BASE_URL: setting(
       url('http:', 'https:').optional(),
@@ -192,20 +207,100 @@ export const settingsSchema = z
     MODEL_TIMEOUT_MS: setting(
       integer(1000, 3_600_000).default(120_000),
       'Models',
-      'Longest model call, its retries included.',
+      'Longest that one model may take to answer, its retries included; the next of the chain has as long again.',
+    ),
+    MODEL_IDLE_TIMEOUT_MS: setting(
+      integer(100, 300_000).default(30_000),
+      'Models',
+      'A model that sends nothing for this long, before its first word too, counts as failed. More for models that think in silence.',
     ),
     MODEL_MAX_RETRIES: setting(
       integer(0, 10).default(2),
       'Models',
-      'Retries of a model call on 408, 409, 429 and 5xx, with back-off; Retry-After is honoured up to 60 s.',
+      'Retries of a model on 408, 409, 429, 5xx and broken connections, with back-off; Retry-After is honoured up to 60 s.',
+    ),
+    MODEL_CIRCUIT_FAILURES: setting(
+      integer(1, 1000).default(5),
+      'Models',
+      'Failed calls in a row after which a model is not asked for a while; the next of the chain is, at once.',
+    ),
+    MODEL_CIRCUIT_OPEN_MS: setting(
+      integer(100, 3_600_000).default(30_000),
+      'Models',
+      'How long that while is; then one call finds out whether the model is back.',
     ),
     MODEL_PRICES_FILE: setting(
       optionalText,
       'Models',
       'JSON or YAML file of prices that override the catalogue: { "provider/model": { inputUsdPerMillion, outputUsdPerMillion, cachedInputUsdPerMillion? } }.',
     ),
+    LLM_CACHE_TTL_TEXT_SECONDS: setting(
+      integer(0, 31_536_000).default(86_400),
+      'Models',
+      'How long answers in text are kept; 0: never. Of several such times that fit an answer the least holds.',
+    ),
+    LLM_CACHE_TTL_STRUCTURED_SECONDS: setting(
+      integer(0, 31_536_000).default(86_400),
+      'Models',
+      'How long answers of a given form are kept.',
+    ),
+    LLM_CACHE_TTL_TOOLS_SECONDS: setting(
+      integer(0, 31_536_000).default(3600),
+      'Models',
+      'How long answers of a model with tools are kept: what these read changes.',
+    ),
+    LLM_CACHE_TTL_KNOWLEDGE_SECONDS: setting(
+      integer(0, 31_536_000).default(900),
+      'Models',
+      'How long answers from knowledge are kept, beside that other knowledge asks anew.',
+    ),
 
     RUN_CONCURRENCY: setting(integer(1, 2000).default(256), 'Runs', 'Runs in flight on one replica.'),
+    RUN_TENANT_CONCURRENCY: setting(
+      integer(1, 2000).default(224),
+      'Runs',
+      'Runs of one tenant in flight on one replica. What is left of RUN_CONCURRENCY keeps the others from waiting for it.',
+    ),
+    RUN_MAX_STEPS: setting(
+      integer(1, 1000).default(50),
+      'Runs',
+      'Most steps of a run with all that it delegates, unless its limits.maxSteps says less.',
+    ),
+    RUN_CACHE_DEFAULT: setting(
+      z.enum(['use', 'refresh', 'off']).default('off'),
+      'Runs',
+      'Whether a run that does not say uses kept answers of the same tenant.',
+    ),
+    APPROVAL_EXPIRES_AFTER_SECONDS: setting(
+      integer(1, 31_536_000).default(86_400),
+      'Runs',
+      'How long an approval waits for a person, unless its tenant says otherwise.',
+    ),
+    APPROVAL_DEFAULT_DECISION: setting(
+      z.enum(['approve', 'reject']).default('reject'),
+      'Runs',
+      'What an approval that nobody decides comes to, unless its tenant says otherwise.',
+    ),
+    APPROVAL_REQUESTER_MAY_DECIDE: setting(
+      flag.default(true),
+      'Runs',
+      'false: who started a run may not approve it, unless its tenant says otherwise.',
+    ),
+    RUN_STREAMS_MAX: setting(
+      integer(1, 100_000).default(5000),
+      'Runs',
+      'Open event streams on one replica; above it 503.',
+    ),
+    RUN_TENANT_STREAMS_MAX: setting(
+      integer(1, 100_000).default(1000),
+      'Runs',
+      'Open event streams of one tenant on one replica; above it 429.',
+    ),
+    RUN_STREAM_HEARTBEAT_MS: setting(
+      integer(100, 60_000).default(15_000),
+      'Runs',
+      'How often an event stream shows a sign of life, and looks whether its reader may still read.',
+    ),
     RUN_MAX_ATTEMPTS: setting(
       integer(1, 20).default(3),
       'Runs',
@@ -271,6 +366,27 @@ export const settingsSchema = z
       true,
     ),
     MAIL_FROM: setting(z.string().min(3).default('TempoNest <no-reply@localhost>'), 'Mail', 'Sender of all mail.'),
+
+    OUTBOUND_ALLOWED_CIDRS: setting(
+      addressRanges,
+      'Outbound',
+      "Comma-separated private CIDRs that tenants' URLs may reach, at ports 80, 443 and from 1024; none by default.",
+    ),
+    OUTBOUND_ALLOWED_PORTS: setting(
+      ports.default([80, 443, 8080, 8443]),
+      'Outbound',
+      "Ports of public hosts that tenants' URLs may reach.",
+    ),
+    OUTBOUND_TIMEOUT_MS: setting(
+      integer(100, 600_000).default(30_000),
+      'Outbound',
+      "Longest request to a tenant's URL, from the look-up of its host to the last byte.",
+    ),
+    OUTBOUND_MAX_RESPONSE_BYTES: setting(
+      integer(1024, 64 * 1024 * 1024).default(1024 * 1024),
+      'Outbound',
+      "Largest answer of a tenant's URL, unpacked.",
+    ),
 
     RATE_LIMIT_ANONYMOUS_PER_MINUTE: setting(perWindow(60), 'Limits', 'Requests without credentials, an address.'),
     RATE_LIMIT_AUTHENTICATED_PER_MINUTE: setting(

@@ -1,9 +1,11 @@
 import type { ClientBase, Pool, PoolClient, QueryResult } from 'pg'
 import { DataSource, getMetadataArgsStorage } from 'typeorm'
+import { BatchingClient } from './batching-client.js'
 import { toAppError } from './database-error.js'
 import { type Scope, scopeStatement } from './scope.js'
-import { ScopedRead } from './scoped-read.js'
+import { StatementBatch } from './statement-batch.js'
 import { type Statement, type StatementConfig, toConfig } from './statement.js'
+import { CollectedStatements } from './collected-statements.js'
 import { Tx } from './tx.js'
 
 export interface ConnectionPoolOptions {
@@ -37,6 +39,7 @@ export class ConnectionPool {
       entities: getMetadataArgsStorage().tables.map((table) => table.target),
       extra: {
         pipeline: true,
+        Client: BatchingClient,
         connectionTimeoutMillis: options.connectTimeoutMs,
         query_timeout: options.answerTimeoutMs,
         onConnect: surviveLoss,
@@ -66,7 +69,8 @@ export class ConnectionPool {
   /** Runs `work` in one transaction; commits when it resolves, rolls back when it throws. */
   async transaction<T>(scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T> {
     const client = await this.connect()
-    const tx = new Tx(client, this.dataSource, { scope, canPrepare: this.options.preparedStatements })
+    const orm = { dataSource: this.dataSource, connection: client }
+    const tx = new Tx(client, { scope, canPrepare: this.options.preparedStatements, orm })
     let broken: Error | undefined
     let result: T
     try {
@@ -81,9 +85,35 @@ export class ConnectionPool {
     } catch (error) {
       tx.close()
       broken = await rollback(client)
-      throw toAppError(error)
+      throw toAppError(tx.causeOf(error))
     } finally {
       client.release(broken)
+    }
+    tx.committed()
+    return result
+  }
+
+  /**
+   * Runs a transaction that is known as a whole, in one flight: `work` asks for all its statements before it waits for any, and
+   * hears of them once all is committed. What it asks for later is refused. Nothing is sent when it throws before it waits.
+   */
+  async flight<T>(scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T> {
+    const collected = new CollectedStatements()
+    const tx = new Tx(collected, { scope, canPrepare: this.options.preparedStatements })
+    let failure: { readonly reason: unknown } | undefined
+    const result = work(tx)
+    result.catch((reason: unknown) => (failure = { reason }))
+    const client = await this.connect()
+    tx.close()
+    if (failure || tx.hasLastWork) {
+      client.release()
+      throw failure?.reason ?? new Error('a flight has no last work')
+    }
+    try {
+      collected.resolve(await this.send(client, scope, collected.statements))
+    } catch (error) {
+      collected.reject(error)
+      throw error
     }
     tx.committed()
     return result
@@ -92,14 +122,24 @@ export class ConnectionPool {
   /** Runs one statement that only reads: scope and statement go in one message, as one transaction. */
   async read<Row extends object>(scope: Scope, statement: Statement): Promise<Row[]> {
     const client = await this.connect()
+    const [result] = await this.send(client, scope, [toConfig(statement, this.options.preparedStatements)])
+    return (result?.rows ?? []) as Row[]
+  }
+
+  /** Sends a whole transaction, gives the connection back, and returns the statements' results. */
+  private async send(
+    client: PoolClient,
+    scope: Scope,
+    statements: readonly StatementConfig[],
+  ): Promise<readonly QueryResult[]> {
     try {
-      const result = await new Promise<QueryResult>((resolve, reject) => {
-        const done = (error: Error | null, answer: QueryResult): void => (error ? reject(error) : resolve(answer))
-        const read = toConfig(statement, this.options.preparedStatements)
-        client.query(new ScopedRead(read, this.scopeConfig(scope), done))
+      const results = await new Promise<readonly QueryResult[]>((resolve, reject) => {
+        const done = (error: Error | null, answers: readonly QueryResult[]): void =>
+          error ? reject(error) : resolve(answers)
+        client.query(new StatementBatch([this.scopeConfig(scope), ...statements], done))
       })
       client.release()
-      return result.rows as Row[]
+      return results.slice(1)
     } catch (error) {
       // Not worth keeping: what was prepared on it and what was not is unknown.
       client.release(true)

@@ -1,8 +1,12 @@
 import { QueryFailedError } from 'typeorm'
 import { AppError } from '#kernel/app-error.js'
 
-/** SQLSTATE classes and codes that mean "the database is not there just now": connection trouble, shutdown, a statement that took too long, too many clients. */
-const UNAVAILABLE_SQLSTATE = /^(08|57P0|57014|53300)/
+/**
+ * SQLSTATE classes and codes that mean "the database is not there just now": connection trouble, shutdown, a statement that took
+ * too long, no room left (53: disk, memory, connections), a transaction that was idle for too long, and those of which one side
+ * is told to try again: a deadlock, a conflict of serializable transactions, a lock that was not to be had.
+ */
+const UNAVAILABLE_SQLSTATE = /^(08|53|57P0|57014|25P03|40001|40P01|55P03)/
 /** A text that PostgreSQL refuses: 22021 character not in repertoire, 22P05 untranslatable character. */
 const UNSTORABLE_SQLSTATES = new Set(['22021', '22P05'])
 const UNAVAILABLE_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH'])
@@ -27,4 +31,9 @@ export function toAppError(thrown: unknown): unknown {
     retryAfterSeconds: 2,
     cause: error,
   })
+}
+
+/** Whether the database, or another part of ours, is away just now: what was asked of it may be asked again. */
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof AppError && error.kind === 'unavailable'
 }

@@ -56,6 +56,11 @@ export class Database implements OnModuleInit, OnApplicationShutdown {
     return this.requests.transaction(scope, work)
   }
 
+  /** A request's transaction that is known as a whole: see {@link ConnectionPool.flight}. */
+  flight<T>(scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.requests.flight(scope, work)
+  }
+
   /** A request's single read-only statement, in one flight. */
   read<Row extends object>(scope: Scope, statement: Statement): Promise<Row[]> {
     return this.requests.read<Row>(scope, statement)

@@ -16,6 +16,7 @@ type Listener = (payload: string | null) => void
 export class Notifications implements OnApplicationShutdown {
   private readonly listeners = new Map<string, Listener>()
   private client: Client | undefined
+  private setUp: Promise<void> = Promise.resolve()
   private reconnectDelayMs = RECONNECT_MIN_MS
   private reconnectTimer: NodeJS.Timeout | undefined
   private closed = false
@@ -30,8 +31,14 @@ export class Notifications implements OnApplicationShutdown {
   /** Calls `listener` for every notification on `channel`, from any replica, for as long as the app runs. */
   async listen(channel: string, listener: Listener): Promise<void> {
     this.listeners.set(channel, listener)
-    if (!this.client) await this.connect()
-    else await this.client.query(`LISTEN ${escapeIdentifier(channel)}`)
+    // One after the other: who comes while the first is connecting must not connect, too.
+    const before = this.setUp
+    this.setUp = (async () => {
+      await before
+      if (this.client) await this.client.query(`LISTEN ${escapeIdentifier(channel)}`)
+      else await this.connect()
+    })()
+    await this.setUp
   }
 
   /** Sends when `tx` commits; nothing when it rolls back. */

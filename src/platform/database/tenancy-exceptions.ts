@@ -4,9 +4,11 @@
  */
 export const INDEX_EXCEPTIONS: Readonly<Record<string, string>> = {
   api_keys_hash_key: 'a key is presented before we know whose it is',
+  idx_approvals_expiry: 'the sweep looks over all tenants',
   idx_audit_log_fts: 'GIN has no order to begin with; the policies filter what it finds',
   idx_idempotency_keys_expiry: 'the sweep looks over all tenants',
   idx_invitations_expiry: 'the sweep looks over all tenants',
+  idx_kept_answers_expiry: 'the sweep looks over all tenants',
   idx_memberships_user: 'a user has his tenants listed before he has chosen one',
   idx_refresh_tokens_used: 'the sweep looks over all tenants',
   idx_runs_created_status: 'the sweep looks over all tenants',
@@ -29,6 +31,10 @@ export const POLICY_EXCEPTIONS: Readonly<Record<string, PinnedPolicy>> = {
   api_keys_presented: {
     is: 'api_keys SELECT USING (key_hash = app_presented_hash())',
     why: 'the one row whose key was presented',
+  },
+  approvals_sweep: {
+    is: "approvals SELECT USING CASE WHEN (app_purpose() = 'approvals.sweep'::text) THEN ((status = 'pending'::text) AND (expires_at < now())) ELSE false END",
+    why: 'approvals of all tenants that nobody decided in time are found',
   },
   audit_search_match: {
     is: 'audit_search RESTRICTIVE SELECT USING (search @@ app_audit_query())',
@@ -65,6 +71,14 @@ export const POLICY_EXCEPTIONS: Readonly<Record<string, PinnedPolicy>> = {
   invitations_sweep_read: {
     is: "invitations SELECT USING ((app_purpose() = 'auth.sweep'::text) AND (expires_at < (now() - '30 days'::interval)))",
     why: 'rows of all tenants that are long over are found',
+  },
+  kept_answers_sweep: {
+    is: "kept_answers DELETE USING ((app_purpose() = 'kept-answers.sweep'::text) AND (expires_at < now()))",
+    why: 'expired rows of all tenants are removed',
+  },
+  kept_answers_sweep_read: {
+    is: "kept_answers SELECT USING ((app_purpose() = 'kept-answers.sweep'::text) AND (expires_at < now()))",
+    why: 'expired rows of all tenants are found',
   },
   login_attempts_presented: {
     is: 'login_attempts ALL USING (email_hash = app_presented_hash()) WITH CHECK (email_hash = app_presented_hash())',

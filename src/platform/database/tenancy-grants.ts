@@ -5,7 +5,11 @@ import { JOBS_SCHEMA } from '../jobs/jobs-schema.js'
  * PUBLIC, or one that comes by membership, counts as its own.
  */
 export const TABLE_GRANTS: Readonly<Record<string, readonly string[]>> = {
+  agent_versions: ['SELECT', 'INSERT'],
+  agents: ['SELECT', 'INSERT', 'UPDATE'],
   api_keys: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
+  approval_policies: ['SELECT', 'INSERT', 'UPDATE'],
+  approvals: ['SELECT', 'INSERT', 'UPDATE'],
   audit_chain_heads: ['SELECT', 'INSERT', 'UPDATE'],
   audit_log: ['SELECT', 'INSERT'],
   audit_search: ['SELECT', 'INSERT'],
@@ -14,13 +18,17 @@ export const TABLE_GRANTS: Readonly<Record<string, readonly string[]>> = {
   csp_reports: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   idempotency_keys: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   invitations: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
+  kept_answers: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   login_attempts: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
+  mcp_servers: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   memberships: ['SELECT', 'INSERT', 'UPDATE (disabled_at)', 'UPDATE (role)', 'DELETE'],
   one_time_tokens: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   pending_registrations: ['SELECT', 'INSERT', 'DELETE'],
   projects: ['SELECT', 'INSERT'],
   rate_limit_windows: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   refresh_tokens: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
+  run_events: ['SELECT', 'INSERT'],
+  run_steps: ['SELECT', 'INSERT', 'UPDATE'],
   runs: ['SELECT', 'INSERT', 'UPDATE'],
   sessions: [
     'SELECT',

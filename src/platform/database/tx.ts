@@ -1,11 +1,18 @@
-import type { PoolClient, QueryResultRow } from 'pg'
+import { DatabaseError, type PoolClient, type QueryResult, type QueryResultRow } from 'pg'
 import type { DataSource, EntityManager } from 'typeorm'
 import { rescopeStatement, type Scope } from './scope.js'
-import { toConfig, type Statement } from './statement.js'
+import { type Statement, type StatementConfig, toConfig } from './statement.js'
+
+const IN_FAILED_TRANSACTION = '25P02'
 
 interface LastWork {
   readonly scope: Scope
   readonly work: () => Promise<void>
+}
+
+/** Where a transaction's statements go: a connection, or what will be sent over one as a whole. */
+export interface StatementSink {
+  query<Row extends QueryResultRow>(statement: StatementConfig): Promise<QueryResult<Row>>
 }
 
 /** An open transaction. The service that opened it hands it down as the last argument; nobody keeps it. */
@@ -14,22 +21,32 @@ export class Tx {
   private readonly commitHooks: (() => void)[] = []
   private readonly lastWork: LastWork[] = []
   private isOver = false
+  private failure: { readonly reason: unknown } | undefined
   private scope: Scope
 
   constructor(
-    private readonly connection: PoolClient,
-    private readonly dataSource: DataSource,
-    private readonly options: { readonly scope: Scope; readonly canPrepare: boolean },
+    private readonly sink: StatementSink,
+    private readonly options: {
+      readonly scope: Scope
+      readonly canPrepare: boolean
+      /** For TypeORM; absent where statements are only collected. */
+      readonly orm?: { readonly dataSource: DataSource; readonly connection: PoolClient }
+    },
   ) {
     this.scope = options.scope
   }
 
   /** TypeORM inside this transaction. Not its `save`, which would open a transaction of its own. */
   get entities(): EntityManager {
+    const { orm } = this.options
+    if (!orm) throw new Error('a flight takes statements only')
     if (!this.manager) {
-      const runner = this.dataSource.createQueryRunner()
-      runner.connect = async () => this.client()
-      this.manager = this.dataSource.createEntityManager(runner)
+      const runner = orm.dataSource.createQueryRunner()
+      runner.connect = async () => {
+        this.assertOpen()
+        return orm.connection
+      }
+      this.manager = orm.dataSource.createEntityManager(runner)
     }
     return this.manager
   }
@@ -43,6 +60,19 @@ export class Tx {
     this.lastWork.push({ scope: this.scope, work })
   }
 
+  /**
+   * Why the transaction failed, given what it threw. Statements that were sent behind the one that failed fail as well, and one of
+   * theirs may be heard first.
+   */
+  causeOf(thrown: unknown): unknown {
+    const isConsequence = thrown instanceof DatabaseError && thrown.code === IN_FAILED_TRANSACTION
+    return isConsequence && this.failure ? this.failure.reason : thrown
+  }
+
+  get hasLastWork(): boolean {
+    return this.lastWork.length > 0
+  }
+
   /** For the pool, once the work of the transaction is done. */
   async runLastWork(): Promise<void> {
     for (const { scope, work } of this.lastWork.toSorted(byTenant)) {
@@ -53,6 +83,7 @@ export class Tx {
 
   /** Calls `hook` once the transaction has committed, and never if it does not. For process state only: it must not throw. */
   afterCommit(hook: () => void): void {
+    this.assertOpen()
     this.commitHooks.push(hook)
   }
 
@@ -68,27 +99,33 @@ export class Tx {
 
   /** Goes on in another scope: for one change whose record belongs to several tenants, and must be one commit. */
   async rescope(scope: Scope): Promise<void> {
-    await this.client().query(toConfig(rescopeStatement(scope), this.options.canPrepare))
+    await this.send(rescopeStatement(scope))
     this.scope = scope
   }
 
   /** Runs one statement and gives its rows. */
   async query<Row extends QueryResultRow>(statement: Statement): Promise<Row[]> {
-    return (await this.client().query<Row>(toConfig(statement, this.options.canPrepare))).rows
+    return (await this.send<Row>(statement)).rows
   }
 
   /** Runs one statement and gives the number of rows that it changed. */
   async execute(statement: Statement): Promise<number> {
-    return (await this.client().query(toConfig(statement, this.options.canPrepare))).rowCount ?? 0
+    return (await this.send(statement)).rowCount ?? 0
+  }
+
+  private send<Row extends QueryResultRow>(statement: Statement): Promise<QueryResult<Row>> {
+    this.assertOpen()
+    const answer = this.sink.query<Row>(toConfig(statement, this.options.canPrepare))
+    answer.catch((reason: unknown) => (this.failure ??= { reason }))
+    return answer
   }
 
   /**
    * A branch of a `Promise.all` can live on after another has failed and the transaction has ended with it. What it says
    * then would be said in the transaction of whoever has the connection next, in another tenant's scope.
    */
-  private client(): PoolClient {
+  private assertOpen(): void {
     if (this.isOver) throw new Error('this transaction is over')
-    return this.connection
   }
 }
 

@@ -18,10 +18,12 @@ export class EventBus {
     this.subscribers.push({ eventClass, run: run as Subscriber })
   }
 
-  /** Rejects when a subscriber does, which rolls back the caller's transaction. */
+  /**
+   * Rejects when a subscriber does, which rolls back the caller's transaction. All are called before this waits for any: where
+   * the transaction is one flight, a subscriber asks for what it writes before it waits.
+   */
   async emit(event: DomainEvent, tx: Tx): Promise<void> {
-    for (const { eventClass, run } of this.subscribers) {
-      if (event instanceof eventClass) await run(event, tx)
-    }
+    const concerned = this.subscribers.filter(({ eventClass }) => event instanceof eventClass)
+    await Promise.all(concerned.map(({ run }) => run(event, tx)))
   }
 }

@@ -27,7 +27,7 @@ interface Answer {
   readonly status: number
   readonly description: string
   readonly schema?: z.ZodType
-  /** Of a body that is no JSON. */
+  /** Of a body that is no JSON; beside a schema: of what the client can have instead. The schema has an id then. */
   readonly mediaType?: string
 }
 
@@ -49,7 +49,7 @@ export interface EndpointOptions {
   /** What the route answers when all goes well, the usual status first. */
   readonly answers: readonly [Answer, ...Answer[]]
   /** Statuses of the problems that this route adds to those that any route can answer. */
-  readonly problems?: readonly (400 | 401 | 402 | 403 | 404 | 409 | 422)[]
+  readonly problems?: readonly (400 | 401 | 402 | 403 | 404 | 409 | 422 | 502)[]
 }
 
 /** 400: a request can be malformed whatever it asks for. */
@@ -67,6 +67,7 @@ const PROBLEM_WORDS: Record<number, string> = {
   422: 'The idempotency key was used with another body.',
   429: 'Too many requests; see Retry-After.',
   500: 'Our fault.',
+  502: 'A server that this stands on failed.',
   503: 'Not available just now; see Retry-After.',
 }
 
@@ -115,8 +116,9 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
         status,
         description,
         headers: headersOf(status),
-        ...(schema && { standardSchema: schema }),
-        ...(mediaType !== undefined && { content: { [mediaType]: { schema: { type: 'string' } } } }),
+        ...(mediaType === undefined
+          ? schema && { standardSchema: schema }
+          : { content: { ...(schema && jsonContent(schema)), [mediaType]: { schema: { type: 'string' } } } }),
       }),
     ),
     ...(options.idempotent ? [UseInterceptors(IdempotencyInterceptor), ApiHeader(IDEMPOTENCY_KEY_PARAMETER)] : []),
@@ -131,6 +133,10 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
         }),
       ),
   )
+}
+
+function jsonContent(schema: z.ZodType) {
+  return { 'application/json': { schema: { $ref: `#/components/schemas/${schema.meta()?.id}` } } }
 }
 
 export function isPermissionAccess(access: Access): access is Permission {

@@ -7,8 +7,14 @@ export type Role = (typeof ROLES)[number]
 /** What a route may ask for. A role holds a set of these; routes never ask for a role. */
 export const PERMISSIONS = [
   'agents:read',
+  'agents:write',
+  'mcp-servers:read',
+  'mcp-servers:write',
   'runs:read',
   'runs:write',
+  'approvals:read',
+  'approvals:write',
+  'approvals:configure',
   'members:read',
   'members:write',
   'api-keys:read',

@@ -73,6 +73,7 @@ async function stream(delivery: Delivery): Promise<void> {
   open(record, response, { status: 200, headers })
   const textOf = (batch: readonly Frame[]) => {
     for (const { reports } of batch) if (reports) report(reports)
+    if (batch.some(({ isToken }) => isToken)) record.firstTokenAt ??= performance.timeOrigin + performance.now()
     return batch.map(({ text }) => text).join('')
   }
   const rest = behaviour.tokensPerSecond ? await writePaced(frames, delivery, textOf) : frames

@@ -37,6 +37,8 @@ export class RecordedRequest implements SimulatedRequest {
   outcome: Outcome = 'pending'
   /** The tokens that the client was told of so far; null when none were reported. */
   usage: Usage | null = null
+  /** When the first token of a stream was written, in milliseconds since the epoch with their fraction. */
+  firstTokenAt: number | null = null
 
   constructor(request: Pick<SimulatedRequest, 'id' | 'path' | 'headers' | 'body'>) {
     this.id = request.id

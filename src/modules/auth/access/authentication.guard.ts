@@ -12,7 +12,7 @@ import { Principals } from './principals.service.js'
 
 /** A request on its way through the guards. */
 export interface GuardedRequest extends AuthenticatedRequest {
-  /** Passport's word for what the strategy gave. */
+  /** Passport's word for what the access token says. */
   user?: AccessClaims
   credential?: PresentedCredential | null
   /** Why the credential was refused: told by the authorization guard, after the request has been counted. */
@@ -60,7 +60,10 @@ export class AuthenticationGuard extends AuthGuard('jwt') {
   ): Promise<Principal> {
     if (credential.kind === 'api_key') return this.principals.ofApiKey(credential.text)
     const claims = this.verified.find(credential.text)
-    if (claims) return this.principals.ofSession(claims)
+    if (claims) {
+      request.user = claims
+      return this.principals.ofSession(claims)
+    }
     await super.canActivate(context)
     if (!request.user) throw unauthenticated()
     this.verified.add(credential.text, request.user)

@@ -43,7 +43,8 @@ function isUnauthenticated(refusal: unknown): boolean {
   return refusal instanceof AppError && refusal.kind === 'unauthenticated'
 }
 
-function isAllowed(principal: Principal, access: Access | undefined): boolean {
+/** Whether the permissions are enough for a route of this access. */
+export function isAllowed(principal: Principal, access: Access | undefined): boolean {
   if (access === 'authenticated' || access === 'optional' || access === 'lenient') return true
   if (access === 'session') return principal.sessionId !== null
   return access !== undefined && isPermissionAccess(access) && principal.permissions.has(access)

@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
+import { PinoLogger } from 'nestjs-pino'
+import { SchemaMatcher } from '#platform/json-schema/schema-matcher.js'
 import { OutputReader } from './output-reader.service.js'
 
-const reader = new OutputReader()
+const reader = new OutputReader(new SchemaMatcher(new PinoLogger({ pinoHttp: { level: 'silent' } })))
 const schema = {
   type: 'object',
   required: ['answer'],
@@ -33,27 +35,34 @@ describe('checkSchema', () => {
 })
 
 describe('readRequired', () => {
-  it.each(['{"answer":"42"}', ' {"answer":"42"}\n', 'Here:\n```json\n{"answer":"42"}\n```'])('reads %j', (text) => {
-    expect(reader.readRequired(text, schema)).toEqual({ answer: '42' })
-  })
-
-  it.each(['', 'no', 'null', '{"answer":42}', '{"answer":"42","more":1}', '```json\n{"answer":"4'])(
-    'is output_invalid for %j',
-    (text) => {
-      expect(() => reader.readRequired(text, schema)).toThrow('output_invalid')
+  it.each(['{"answer":"42"}', ' {"answer":"42"}\n', 'Here:\n```json\n{"answer":"42"}\n```'])(
+    'reads %j',
+    async (text) => {
+      expect(await reader.readRequired(text, schema)).toEqual({ data: { answer: '42' }, mismatch: null })
     },
   )
+
+  it.each([
+    ['', 'it is not JSON'],
+    ['no', 'it is not JSON'],
+    ['```json\n{"answer":"4', 'it is not JSON'],
+    ['null', expect.stringContaining('object')],
+    ['{"answer":42}', expect.stringContaining('string')],
+    ['{"answer":"42","more":1}', expect.stringContaining('additional')],
+  ])('says what is wrong with %j', async (text, mismatch) => {
+    expect(await reader.readRequired(text, schema)).toEqual({ data: null, mismatch })
+  })
 })
 
 describe('findDefault', () => {
-  it('takes the last fenced block that matches, and nothing else', () => {
+  it('takes the last fenced block that matches, and nothing else', async () => {
     const text = '```json\n{"answer":"first"}\n```\ntext\n```json\n{"answer":"last"}\n```\n'
-    expect(reader.findDefault(text, schema)).toEqual({ answer: 'last' })
-    expect(reader.findDefault('plain words', schema)).toBeNull()
-    expect(reader.findDefault('```json\n{"wrong":1}\n```', schema)).toBeNull()
+    expect(await reader.findDefault(text, schema)).toEqual({ answer: 'last' })
+    expect(await reader.findDefault('plain words', schema)).toBeNull()
+    expect(await reader.findDefault('```json\n{"wrong":1}\n```', schema)).toBeNull()
   })
 
-  it('stays fast on a text that is full of openings', () => {
-    expect(reader.findDefault('```json\n'.repeat(100_000), schema)).toBeNull()
+  it('stays fast on a text that is full of openings', async () => {
+    expect(await reader.findDefault('```json\n'.repeat(100_000), schema)).toBeNull()
   })
 })

@@ -1,107 +1,132 @@
 import { Injectable } from '@nestjs/common'
-import { AppError } from '#kernel/app-error.js'
+import type { AppError } from '#kernel/app-error.js'
 import { Clock } from '#kernel/clock.js'
-import { CostLedger } from '#modules/costs'
-import { Database } from '#platform/database/database.js'
+import { Approvals } from '#modules/approvals'
+import type { Tx } from '#platform/database/tx.js'
 import { EventBus } from '#platform/events/event-bus.js'
-import { RunCompleted, RunFailed, type RunOutcome } from '../run.events.js'
-import { type ClaimedRun, EngineRepository, type Settlement } from './engine.repository.js'
-import type { Execution } from './run-executor.service.js'
-import { RunWaiters } from './run-waiters.service.js'
+import { RunCancelled, RunCompleted, RunFailed, type RunFinished, type RunOutcome } from '../run.events.js'
+import type { RunOutput } from '../runs.schemas.js'
+import { toStorableText, toStorableValue } from '../storable.js'
+import { DelegationsRepository } from './delegations.repository.js'
+import type { RunEnd } from './journal.repository.js'
+import { joinEnds } from './join-ends.js'
+import { endOf, type Telling, type Usage } from './journal.js'
+import { RunBell } from './run-bell.service.js'
+import { RunJournal } from './run-journal.service.js'
+import type { RunSession } from './run-session.js'
+import { RunTrees } from './run-trees.service.js'
+import { stepFinished } from './step-tellings.js'
 
-const NOTHING_USED = { isReported: true, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, reasoningTokens: 0 }
-
-/** Thrown inside the settling transaction to undo it: another worker has the run by now. */
-class ClaimLostError extends Error {
-  override readonly name = 'ClaimLostError'
-}
-
-/** Ends runs: result, cost and events in one commit. */
+/** Ends runs: result, cost, event log, domain events, and whoever waits for them, in one commit. */
 @Injectable()
 export class RunSettler {
   constructor(
-    private readonly database: Database,
-    private readonly runs: EngineRepository,
-    private readonly costs: CostLedger,
+    private readonly journal: RunJournal,
+    private readonly delegations: DelegationsRepository,
+    private readonly trees: RunTrees,
+    private readonly approvals: Approvals,
     private readonly events: EventBus,
-    private readonly waiters: RunWaiters,
+    private readonly bell: RunBell,
     private readonly clock: Clock,
   ) {}
 
-  /** @returns false when the claim was lost and nothing was written */
-  async settle(run: ClaimedRun, { output, error, answer }: Execution): Promise<boolean> {
-    const tokens = answer?.usage ?? NOTHING_USED
-    const settlement: Settlement = {
-      ...tokens,
-      status: error ? 'failed' : 'completed',
-      output,
-      error: error && { code: error.code, detail: error.detail ?? '' },
-      costUsd: (tokens.isReported && this.costs.price(run.model, tokens)?.toString()) || null,
-      finishedAt: this.clock.now(),
-    }
-    try {
-      await this.write(run, settlement, answer !== null)
-      return true
-    } catch (failure) {
-      if (failure instanceof ClaimLostError) return false
-      throw failure
-    }
+  complete(
+    session: RunSession,
+    output: RunOutput,
+    signal: AbortSignal,
+    keep: ((tx: Tx) => Promise<void>) | null,
+  ): Promise<void> {
+    const stored = toStorableValue(output) as RunOutput
+    return this.settle({ session, signal, end: { status: 'completed', output: stored, error: null }, keep })
   }
 
-  /** Ends a run that has crashed its worker too often. */
-  giveUp(run: ClaimedRun, maxAttempts: number): Promise<boolean> {
-    const detail = `This run was not brought to an end in ${maxAttempts} attempts.`
-    return this.settle(run, {
-      output: null,
-      answer: null,
-      error: new AppError('attempts_exhausted', 'internal', { detail }),
-    })
+  fail(session: RunSession, error: AppError, signal: AbortSignal): Promise<void> {
+    return this.settle({ session, signal, end: failure(error), keep: null })
   }
 
-  private async write(run: ClaimedRun, settlement: Settlement, wasCalled: boolean): Promise<void> {
-    const { tenantId, runId, projectId, agent, model, userId, apiKeyId } = run
-    await this.database.workers.transaction({ tenantId }, async (tx) => {
-      // All on the wire in one flight; none needs another's result.
-      const [isOurs] = await Promise.all([
-        this.runs.settle(run, settlement, tx),
-        wasCalled &&
-          this.costs.book(
-            {
-              tenantId,
-              runId,
-              projectId,
-              agent,
-              model,
-              userId,
-              apiKeyId,
-              tokens: tokensOf(settlement),
-              costUsd: settlement.costUsd,
-            },
-            tx,
+  cancel(session: RunSession, signal: AbortSignal): Promise<void> {
+    return this.settle({ session, signal, end: { status: 'cancelled', output: null, error: null }, keep: null })
+  }
+
+  /**
+   * For a run that nobody could end in all its attempts: those who hear of ended runs in the same commit do not hear of this one,
+   * since it may be they who refuse it. Better than a run that never ends, and that is worked on for ever.
+   */
+  giveUp(session: RunSession, error: AppError, signal: AbortSignal): Promise<void> {
+    return this.settle({ session, signal, end: failure(error), keep: null, isSilent: true })
+  }
+
+  private async settle({ session, signal, end, keep, isSilent = false }: Settlement): Promise<void> {
+    const { run } = session
+    const finishedAt = this.clock.now()
+    const open = session.steps.filter(({ status }) => status === 'running')
+    const totals = session.used
+    const deferred = session.takeDeferred()
+    const ends = joinEnds([...deferred.end, ...open.map(({ position }) => endOf(position, 'cancelled', null))])
+    const endOfStep = new Map(ends.map((step) => [step.position, step]))
+    const hasAsked = open.some(({ kind }) => kind === 'approval')
+    const hasChildren = open.some(({ kind }) => kind === 'delegation')
+    const finished: RunEnd = { ...end, finishedAt }
+    await this.journal.finish(
+      session,
+      {
+        end: ends,
+        tell: [
+          ...deferred.tell,
+          ...open.map((step) =>
+            stepFinished(step, endOfStep.get(step.position) ?? endOf(step.position, 'cancelled', null)),
           ),
-        this.events.emit(toEvent(run, settlement), tx),
-        this.waiters.announce(runId, tx),
-      ])
-      if (!isOurs) throw new ClaimLostError()
-    })
+          lastTelling(session, finished, totals),
+        ],
+        // Approvals before runs: whoever decides one locks in this order.
+        ...(hasAsked && { before: (tx: Tx) => this.approvals.withdraw([run.runId], tx) }),
+        ...(!isSilent && { alongside: (tx: Tx) => this.events.emit(toEvent(session, finished, totals), tx) }),
+        ...((keep || hasChildren || run.parentRunId !== null) && {
+          also: async (tx: Tx) => {
+            await keep?.(tx)
+            if (hasChildren) await this.trees.cancelDescendants(run, finishedAt, tx)
+            if (run.parentRunId !== null && (await this.delegations.queueParent(run, tx))) await this.bell.ring(tx)
+          },
+        }),
+      },
+      finished,
+      signal,
+    )
   }
 }
 
-function tokensOf({ inputTokens, cachedInputTokens, outputTokens, reasoningTokens }: Settlement) {
-  return { inputTokens, cachedInputTokens, outputTokens, reasoningTokens }
+interface Settlement {
+  readonly session: RunSession
+  readonly signal: AbortSignal
+  readonly end: Omit<RunEnd, 'finishedAt'>
+  readonly keep: ((tx: Tx) => Promise<void>) | null
+  readonly isSilent?: boolean
 }
 
-function toEvent(run: ClaimedRun, settlement: Settlement): RunCompleted | RunFailed {
+function failure({ code, detail = '' }: AppError): Settlement['end'] {
+  return { status: 'failed', output: null, error: { code, detail: toStorableText(detail) } }
+}
+
+function lastTelling({ run }: RunSession, end: RunEnd, { costUsd, ...tokens }: Usage): Telling {
+  const data = { usage: tokens, costUsd, durationMs: durationOf(run.startedAt, end.finishedAt) }
+  if (end.error) return { type: 'run.failed', data: { ...data, error: end.error } }
+  return { type: end.status === 'completed' ? 'run.completed' : 'run.cancelled', data }
+}
+
+function toEvent({ run }: RunSession, end: RunEnd, totals: Usage): RunFinished {
   const outcome: RunOutcome = {
     runId: run.runId,
     agent: run.agent,
     model: run.model,
-    inputTokens: settlement.inputTokens,
-    outputTokens: settlement.outputTokens,
-    costUsd: settlement.costUsd,
-    durationMs: settlement.finishedAt.getTime() - run.startedAt.getTime(),
+    inputTokens: totals.inputTokens,
+    outputTokens: totals.outputTokens,
+    costUsd: totals.costUsd,
+    durationMs: durationOf(run.startedAt, end.finishedAt),
   }
-  return settlement.error
-    ? new RunFailed(run.tenantId, outcome, settlement.error.code)
-    : new RunCompleted(run.tenantId, outcome)
+  if (end.error) return new RunFailed(run.tenantId, outcome, end.error.code)
+  return end.status === 'completed' ? new RunCompleted(run.tenantId, outcome) : new RunCancelled(run.tenantId, outcome)
+}
+
+function durationOf(startedAt: Date, finishedAt: Date): number {
+  return finishedAt.getTime() - startedAt.getTime()
 }

@@ -1,8 +1,12 @@
+import type { RunEnding } from './run-ending.js'
+
 /** Look at the row now and then even if nobody calls: a lost notification must not cost the whole wait. */
 const RECHECK_MS = 5000
 
 /** One request's wait for one run. */
 export class RunWatch implements Disposable {
+  /** How the run ended, when it did so on this replica. */
+  ending: RunEnding | null = null
   private readonly deadline: number
   private signal = Promise.withResolvers<void>()
   private ended: boolean

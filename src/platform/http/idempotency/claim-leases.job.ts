@@ -1,5 +1,6 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common'
 import { PinoLogger } from 'nestjs-pino'
+import { PeriodicTask } from '../../jobs/periodic-task.js'
 import { Database } from '../../database/database.js'
 import type { Claim } from './claim.js'
 import { CLAIM_LEASE_MS } from './claims.service.js'
@@ -7,13 +8,13 @@ import { IdempotencyRepository } from './idempotency.repository.js'
 
 /** Two renewals may fail before a lease runs out. */
 const RENEWALS_PER_LEASE = 3
+const FAILURE = 'idempotency_renewal_failed'
 
 /** Keeps the claims of this replica's requests alive while these run: a run is waited for up to five minutes. */
 @Injectable()
 export class ClaimLeases implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly held = new Set<Claim>()
-  private timer: NodeJS.Timeout | undefined
-  private isRenewing = false
+  private readonly task: PeriodicTask
 
   constructor(
     private readonly database: Database,
@@ -21,15 +22,21 @@ export class ClaimLeases implements OnApplicationBootstrap, OnApplicationShutdow
     private readonly logger: PinoLogger,
   ) {
     logger.setContext(ClaimLeases.name)
+    this.task = new PeriodicTask({
+      everyMs: CLAIM_LEASE_MS / RENEWALS_PER_LEASE,
+      failure: FAILURE,
+      logger,
+      pass: () => this.pass(),
+    })
   }
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => void this.renewAll(), CLAIM_LEASE_MS / RENEWALS_PER_LEASE)
-    this.timer.unref()
+    this.task.start()
   }
 
-  onApplicationShutdown(): void {
-    clearInterval(this.timer)
+  /** Last: requests are answered until then. */
+  onApplicationShutdown(): Promise<void> {
+    return this.task.stop()
   }
 
   /** Renews the claim until `drop`. */
@@ -41,20 +48,20 @@ export class ClaimLeases implements OnApplicationBootstrap, OnApplicationShutdow
     this.held.delete(claim)
   }
 
-  /** Renews every lease that this replica holds. A renewal that is slow is not joined by a second one. */
-  async renewAll(): Promise<void> {
-    if (this.isRenewing) return
-    this.isRenewing = true
+  /** Renews every lease that this replica holds. */
+  renewAll(): Promise<void> {
+    return this.task.run()
+  }
+
+  private async pass(): Promise<void> {
     for (const [tenantId, claims] of Map.groupBy(this.held, (claim) => claim.tenantId)) {
       try {
         await this.database.workers.transaction({ tenantId }, (tx) =>
           this.keys.extendLeases(tenantId, claims, CLAIM_LEASE_MS, tx),
         )
       } catch (error) {
-        const event = 'idempotency_renewal_failed'
-        this.logger.warn({ err: error, event, tenantId }, event)
+        this.logger.warn({ err: error, event: FAILURE, tenantId }, FAILURE)
       }
     }
-    this.isRenewing = false
   }
 }

@@ -1,5 +1,6 @@
-import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common'
+import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap } from '@nestjs/common'
 import { PinoLogger } from 'nestjs-pino'
+import { PeriodicTask } from '../../jobs/periodic-task.js'
 import { Database } from '../../database/database.js'
 import { IdempotencyRepository } from './idempotency.repository.js'
 
@@ -10,37 +11,40 @@ const MAX_BATCHES = 100
 
 /** Deletes keys that have outlived their day. Nobody waits for it: a key that is still there then is claimed anew. */
 @Injectable()
-export class IdempotencySweep implements OnApplicationBootstrap, OnApplicationShutdown {
-  private timer: NodeJS.Timeout | undefined
+export class IdempotencySweep implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly task: PeriodicTask
 
   constructor(
     private readonly database: Database,
     private readonly keys: IdempotencyRepository,
-    private readonly logger: PinoLogger,
+    logger: PinoLogger,
   ) {
     logger.setContext(IdempotencySweep.name)
+    this.task = new PeriodicTask({
+      everyMs: INTERVAL_MS,
+      failure: 'idempotency_sweep_failed',
+      logger,
+      pass: () => this.pass(),
+    })
   }
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => void this.sweep(), INTERVAL_MS)
-    this.timer.unref()
+    this.task.start()
   }
 
-  onApplicationShutdown(): void {
-    clearInterval(this.timer)
+  beforeApplicationShutdown(): Promise<void> {
+    return this.task.stop()
   }
 
-  /** A transaction each batch, so that none holds its locks for long. Never rejects. */
-  async sweep(): Promise<void> {
-    try {
-      for (let batch = 0; batch < MAX_BATCHES; batch += 1) {
-        const deleted = await this.database.workers.transaction({ purpose: 'idempotency.sweep' }, (tx) =>
-          this.keys.deleteExpired(KEYS_PER_BATCH, tx),
-        )
-        if (deleted < KEYS_PER_BATCH) return
-      }
-    } catch (error) {
-      this.logger.warn({ err: error, event: 'idempotency_sweep_failed' }, 'idempotency_sweep_failed')
-    }
+  /** One pass. Never rejects. */
+  sweep(): Promise<void> {
+    return this.task.run()
+  }
+
+  /** A transaction each batch, so that none holds its locks for long. */
+  private pass(): Promise<void> {
+    return this.task.inBatches({ size: KEYS_PER_BATCH, maxBatches: MAX_BATCHES }, (size) =>
+      this.database.workers.transaction({ purpose: 'idempotency.sweep' }, (tx) => this.keys.deleteExpired(size, tx)),
+    )
   }
 }

@@ -26,6 +26,11 @@ export class Idempotency {
     return currentClaim.getStore()?.resourceId ?? undefined
   }
 
+  /** Whether the request at hand has a key: one of `bind` and `complete` then belongs into its write. */
+  get isAsked(): boolean {
+    return currentClaim.getStore() !== undefined
+  }
+
   /**
    * Ties the request's key to what `tx` creates.
    * @throws AppError `idempotency_in_flight` when another attempt has taken over: the write must not happen

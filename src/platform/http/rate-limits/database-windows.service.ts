@@ -1,5 +1,6 @@
 import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap } from '@nestjs/common'
 import { PinoLogger } from 'nestjs-pino'
+import { PeriodicTask } from '../../jobs/periodic-task.js'
 import { Database } from '../../database/database.js'
 import { RateLimitWindowsRepository } from './rate-limit-windows.repository.js'
 import type { Window } from './window.js'
@@ -12,22 +13,28 @@ const MAX_SWEPT_ROWS = 10_000
 /** Windows that replicas share while Redis is gone, and that are removed some time after they have ended. */
 @Injectable()
 export class DatabaseWindows implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private timer: NodeJS.Timeout | undefined
+  private readonly task: PeriodicTask
 
   constructor(
     private readonly database: Database,
     private readonly windows: RateLimitWindowsRepository,
-    private readonly logger: PinoLogger,
+    logger: PinoLogger,
   ) {
     logger.setContext(DatabaseWindows.name)
+    this.task = new PeriodicTask({
+      everyMs: SWEEP_INTERVAL_MS,
+      failure: 'rate_limit_sweep_failed',
+      logger,
+      pass: () => this.pass(),
+    })
   }
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => void this.sweep(), SWEEP_INTERVAL_MS).unref()
+    this.task.start()
   }
 
-  beforeApplicationShutdown(): void {
-    clearInterval(this.timer)
+  beforeApplicationShutdown(): Promise<void> {
+    return this.task.stop()
   }
 
   /** Counts one request. @throws AppError `unavailable` */
@@ -36,11 +43,11 @@ export class DatabaseWindows implements OnApplicationBootstrap, BeforeApplicatio
   }
 
   /** Removes windows that have ended. Never rejects: what is left waits for the next time. */
-  async sweep(): Promise<void> {
-    try {
-      await this.database.workers.transaction(SCOPE, (tx) => this.windows.deleteExpired({ limit: MAX_SWEPT_ROWS }, tx))
-    } catch (error) {
-      this.logger.warn({ err: error, event: 'rate_limit_sweep_failed' }, 'rate_limit_sweep_failed')
-    }
+  sweep(): Promise<void> {
+    return this.task.run()
+  }
+
+  private async pass(): Promise<void> {
+    await this.database.workers.transaction(SCOPE, (tx) => this.windows.deleteExpired({ limit: MAX_SWEPT_ROWS }, tx))
   }
 }

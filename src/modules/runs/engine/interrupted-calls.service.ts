@@ -1,0 +1,55 @@
+import { Injectable } from '@nestjs/common'
+import { type ModelMessage, TokenCounter } from '#modules/models'
+import { Database } from '#platform/database/database.js'
+import type { ClaimedRun } from './claimed-run.js'
+import { JournalRepository } from './journal.repository.js'
+import { endOf, type ModelStep } from './journal.js'
+import { conversationOf } from './next-move.js'
+import type { RunContext } from './run-context.js'
+import { RunLimits } from './run-limits.service.js'
+import type { RunSession } from './run-session.js'
+import { usageOf } from './usage.js'
+import { UsePrices } from './use-prices.service.js'
+
+/** Accounts for model calls that were in flight when their worker was lost. */
+@Injectable()
+export class InterruptedCalls {
+  constructor(
+    private readonly database: Database,
+    private readonly rows: JournalRepository,
+    private readonly limits: RunLimits,
+    private readonly tokens: TokenCounter,
+    private readonly prices: UsePrices,
+  ) {}
+
+  /**
+   * A call that was in flight when its worker was lost has cost something that nobody has written down: what was sent and what
+   * had come of it by then are counted, once, however the run goes on.
+   * @param context null: it cannot be had any more; then the task stands for what was sent
+   */
+  async count(session: RunSession, context: RunContext | null): Promise<void> {
+    const { run, steps, uncounted } = session
+    const step = steps.find(({ position }) => position === uncounted)
+    if (step?.kind !== 'model') return
+    const texts = await this.database.workers.transaction({ tenantId: run.tenantId }, (tx) =>
+      this.rows.listTexts(run, step.startedAt, tx),
+    )
+    const [inputTokens, outputTokens] = await Promise.all([
+      context ? this.limits.countPrompt(context, messagesOf(session, step, context)) : this.countTask(run),
+      this.tokens.count(texts.join('')),
+    ])
+    const usage = { isReported: false, inputTokens, cachedInputTokens: 0, outputTokens, reasoningTokens: 0 }
+    const uses = this.prices.of([{ model: step.name, usage, isEstimated: true, outcome: 'aborted' }])
+    session.uncounted = null
+    session.defer({ end: [{ ...endOf(step.position, 'running', null), usage: usageOf(uses), uses }] })
+  }
+
+  private countTask({ task, context }: ClaimedRun): Promise<number> {
+    return this.tokens.countAll(context === null ? [task] : [task, context])
+  }
+}
+
+function messagesOf({ steps }: RunSession, { request }: ModelStep, { prompt, rules }: RunContext): ModelMessage[] {
+  const messages = conversationOf(steps, prompt.prompt, rules)
+  return request.repair === undefined ? messages : [...messages, { role: 'user', text: request.repair }]
+}

@@ -1,0 +1,78 @@
+import { Injectable } from '@nestjs/common'
+import { AppConfig } from '#platform/config/app-config.js'
+import type { Tx } from '#platform/database/tx.js'
+import type { RunEntity } from '../run.entity.js'
+import { RunsRepository } from '../runs.repository.js'
+import { JournalRepository } from './journal.repository.js'
+import { RunBell } from './run-bell.service.js'
+import { RunDispatcher } from './run-dispatcher.job.js'
+import { type OpenedRun, openRun, toWorkItem } from './run-opening.js'
+
+/** A run with its project, and whether its first step is a model call whatever else happens. */
+type NewRun = RunEntity & { readonly beginsWithModel: boolean }
+
+/**
+ * Where a new run goes. While this replica has a free slot and nobody waits, it is claimed by the very statement that creates it,
+ * which saves the way through the queue; a crash right after that is a lost lease like any other. Else it is queued.
+ */
+@Injectable()
+export class RunIntake {
+  constructor(
+    private readonly config: AppConfig,
+    private readonly dispatcher: RunDispatcher,
+    private readonly runs: RunsRepository,
+    private readonly journal: JournalRepository,
+    private readonly bell: RunBell,
+  ) {}
+
+  /** Dispose when done: a slot that was not used is given back. */
+  reserve(tenantId: string): RunSeat {
+    return new RunSeat(this, this.dispatcher, tenantId, this.dispatcher.reserve(tenantId))
+  }
+
+  async add(run: RunEntity, opened: OpenedRun | null, tx: Tx): Promise<void> {
+    if (!opened) {
+      await Promise.all([this.runs.add(run, null, tx), this.bell.ring(tx)])
+      return
+    }
+    const claim = { tenantId: run.tenantId, runId: run.id, fencingNumber: opened.run.fencingNumber }
+    await Promise.all([
+      this.runs.add(opened.run, this.config.settings.RUN_LEASE_MS, tx),
+      this.journal.addSteps(claim, opened.steps, tx),
+      this.journal.addEvents(claim, opened.events, tx),
+    ])
+  }
+
+  get timeoutSeconds(): number {
+    return this.config.settings.RUN_TIMEOUT_SECONDS
+  }
+}
+
+/** Room for one new run, or a place in the queue. */
+export class RunSeat implements Disposable {
+  private opened: OpenedRun | null = null
+
+  constructor(
+    private readonly intake: RunIntake,
+    private readonly dispatcher: RunDispatcher,
+    private readonly tenantId: string,
+    private hasSlot: boolean,
+  ) {}
+
+  /** Asks for all that it writes before it waits for any. */
+  async add({ beginsWithModel, ...run }: NewRun, tx: Tx): Promise<void> {
+    this.opened = this.hasSlot ? openRun(run, beginsWithModel, this.intake.timeoutSeconds) : null
+    await this.intake.add(run, this.opened, tx)
+  }
+
+  /** After the commit. */
+  start(): void {
+    if (!this.opened) return
+    this.hasSlot = false
+    this.dispatcher.start(toWorkItem(this.opened))
+  }
+
+  [Symbol.dispose](): void {
+    if (this.hasSlot) this.dispatcher.release(this.tenantId)
+  }
+}

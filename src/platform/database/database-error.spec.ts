@@ -1,0 +1,29 @@
+import { describe, expect, it } from '@jest/globals'
+import { DatabaseError } from 'pg'
+import { toAppError } from './database-error.js'
+
+function failure(code: string): DatabaseError {
+  return Object.assign(new DatabaseError('refused', 7, 'error'), { code })
+}
+
+describe('what the driver threw', () => {
+  it.each([
+    ['a lost connection', '08006'],
+    ['a server that stops', '57P01'],
+    ['a statement that took too long', '57014'],
+    ['too many clients', '53300'],
+    ['a deadlock', '40P01'],
+    ['a conflict of transactions', '40001'],
+    ['a lock that is not to be had', '55P03'],
+    ['a full disk', '53100'],
+    ['no memory', '53200'],
+    ['a transaction that was idle for too long', '25P03'],
+  ])('is unavailable for %s, so that the caller tries again', (_, code) => {
+    expect(toAppError(failure(code))).toMatchObject({ code: 'unavailable', kind: 'unavailable' })
+  })
+
+  it('is our own mistake for anything else, and stays what it is', () => {
+    const error = failure('42P01')
+    expect(toAppError(error)).toBe(error)
+  })
+})

@@ -1,0 +1,18 @@
+import { timedOut } from './outbound-errors.js'
+
+/** The longest that one exchange may take, from the name's look-up to the body's last byte; or until its caller gives up. */
+export class Deadline implements Disposable {
+  /** Aborted with `outbound_timeout`, or with the caller's own reason. */
+  readonly signal: AbortSignal
+  private readonly timer: NodeJS.Timeout
+
+  constructor(timeoutMs: number, caller?: AbortSignal | null) {
+    const controller = new AbortController()
+    this.timer = setTimeout(() => controller.abort(timedOut(timeoutMs)), timeoutMs).unref()
+    this.signal = caller ? AbortSignal.any([controller.signal, caller]) : controller.signal
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.timer)
+  }
+}
