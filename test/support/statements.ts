@@ -1,4 +1,5 @@
 import { Client } from 'pg'
+import { StatementBatch } from '../../src/platform/database/statement-batch.js'
 
 type Query = (...args: unknown[]) => unknown
 
@@ -11,8 +12,7 @@ export async function statementsOf(work: () => Promise<unknown>): Promise<string
     const { application_name: name } = (this as unknown as { connectionParameters: { application_name?: string } })
       .connectionParameters
     const [statement] = args
-    const text = typeof statement === 'string' ? statement : ((statement as { text?: string }).text ?? 'unknown')
-    if (name === 'temponest-requests') statements.push(text)
+    if (name === 'temponest-requests') statements.push(...textsOf(statement))
     return query.apply(this, args)
   }
   try {
@@ -21,4 +21,10 @@ export async function statementsOf(work: () => Promise<unknown>): Promise<string
   } finally {
     prototype.query = query
   }
+}
+
+function textsOf(request: unknown): string[] {
+  if (typeof request === 'string') return [request]
+  if (request instanceof StatementBatch) return request.statements.map(({ text }) => text)
+  return [(request as { text?: string }).text ?? 'unknown']
 }

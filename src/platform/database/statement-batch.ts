@@ -39,7 +39,7 @@ export class StatementBatch extends BaseQuery implements QueryProtocol {
 
   /** @param callback gets one result for each statement */
   constructor(
-    private readonly statements: readonly StatementConfig[],
+    readonly statements: readonly StatementConfig[],
     callback: Callback,
   ) {
     super({ text: '', queryMode: 'extended' }, callback)
