@@ -9,6 +9,7 @@ import { HealthModule } from '#modules/health'
 import { MetricsModule } from '#modules/metrics'
 import { RunsModule } from '#modules/runs'
 import { ToolsModule } from '#modules/tools'
+import { WebhooksModule } from '#modules/webhooks'
 import { PlatformModule, type PlatformOptions } from '#platform/platform.module.js'
 
 @Module({})
@@ -25,6 +26,7 @@ export class AppModule {
         RunsModule,
         ToolsModule,
         AuditModule,
+        WebhooksModule,
         HealthModule,
         MetricsModule,
         CspReportsModule,

@@ -83,6 +83,14 @@ const TABLES_WITHOUT_ENTITY = [
   'rate_limit_windows',
   'run_events',
   'run_steps',
+  'webhook_attempts',
+  'webhook_deliveries',
+  'webhook_health',
+  'webhook_messages',
+  'webhook_replays',
+  'webhook_secrets',
+  'webhook_subscriptions',
+  'webhooks',
 ]
 
 /** `table.column type nullable`, as the database has them. Tables without an entity are named here, or they are drift. */

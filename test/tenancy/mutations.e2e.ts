@@ -154,6 +154,10 @@ describe('a policy that is dropped', () => {
       tenants_own: [{ tenantId: mine.tenantId }, 'SELECT 1 FROM tenants'],
       users_colleagues: [{ tenantId: mine.tenantId }, 'SELECT 1 FROM users'],
       users_self: [own, 'UPDATE users SET name = NULL'],
+      webhook_deliveries_dispatch: [{ purpose: 'webhooks.dispatch' }, 'SELECT 1 FROM webhook_deliveries'],
+      webhook_messages_retention: [{ purpose: 'webhooks.retention' }, 'DELETE FROM webhook_messages'],
+      webhook_messages_retention_read: [{ purpose: 'webhooks.retention' }, 'SELECT 1 FROM webhook_messages'],
+      webhook_replays_open: [{ purpose: 'webhooks.replay' }, 'SELECT 1 FROM webhook_replays'],
       users_sign_in: [{ signInEmail: mine.email }, 'SELECT 1 FROM users'],
     }
     const unmissed: string[] = []

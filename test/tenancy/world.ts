@@ -14,6 +14,8 @@ export interface World {
   readonly projectId: string
   readonly sessionId: string
   readonly runId: string
+  readonly webhookId: string
+  readonly deliveryId: string
 }
 
 export function newWorld(overrides: Partial<World> = {}): World {
@@ -25,6 +27,8 @@ export function newWorld(overrides: Partial<World> = {}): World {
     projectId: newId(),
     sessionId: newId(),
     runId: newId(),
+    webhookId: newId(),
+    deliveryId: newId(),
     ...overrides,
   }
 }
@@ -243,6 +247,63 @@ const FACTORIES: Readonly<Record<string, (world: World) => Row>> = {
     reasoning_tokens: 0,
     created_at: NOW,
   }),
+  webhooks: ({ tenantId, webhookId }) => ({
+    tenant_id: tenantId,
+    id: webhookId,
+    url: 'https://hooks.example.com',
+    events: ['*'],
+    // An active one would come with its subscription.
+    is_active: false,
+    created_at: NOW,
+    updated_at: NOW,
+  }),
+  webhook_subscriptions: ({ tenantId, webhookId }) => ({
+    tenant_id: tenantId,
+    webhook_id: webhookId,
+    event_keys: [`${tenantId}/*`],
+  }),
+  webhook_secrets: ({ tenantId, webhookId }) => ({
+    tenant_id: tenantId,
+    webhook_id: webhookId,
+    id: newId(),
+    sealed: Buffer.from('secret'),
+    created_at: NOW,
+  }),
+  webhook_health: ({ tenantId, webhookId }) => ({ tenant_id: tenantId, webhook_id: webhookId, tokens: 1 }),
+  webhook_messages: ({ tenantId, deliveryId }) => ({
+    tenant_id: tenantId,
+    id: `msg_${deliveryId}`,
+    type: 'run.completed',
+    body: 'secret',
+    created_at: NOW,
+  }),
+  webhook_replays: ({ tenantId, webhookId }) => ({
+    tenant_id: tenantId,
+    id: newId(),
+    webhook_id: webhookId,
+    since: EARLIER,
+    until: NOW,
+    created_at: NOW,
+    finished_at: NOW,
+  }),
+  webhook_deliveries: ({ tenantId, webhookId, deliveryId }) => ({
+    tenant_id: tenantId,
+    id: deliveryId,
+    webhook_id: webhookId,
+    message_id: `msg_${deliveryId}`,
+    event_type: 'run.completed',
+    status: 'delivered',
+    created_at: NOW,
+    finished_at: NOW,
+  }),
+  webhook_attempts: ({ tenantId, deliveryId }) => ({
+    tenant_id: tenantId,
+    delivery_id: deliveryId,
+    number: 1,
+    started_at: NOW,
+    duration_ms: 1,
+    response_status: 200,
+  }),
 }
 
 /** What makes a row one that a sweep is there for. */
@@ -257,6 +318,9 @@ const STALE: Readonly<Record<string, Row>> = {
   pending_registrations: { expires_at: EARLIER },
   idempotency_keys: { expires_at: EARLIER },
   login_attempts: { last_failed_at: EARLIER },
+  webhook_messages: { created_at: EARLIER },
+  webhook_replays: { finished_at: null },
+  webhook_deliveries: { status: 'pending', next_retry_at: NOW, finished_at: null },
 }
 
 export const TABLES_WITH_FACTORY = Object.keys(FACTORIES)

@@ -1,5 +1,5 @@
 export type { ApprovalRequest, RequestedApproval } from './approval.js'
-export { ApprovalDecided } from './approvals.events.js'
+export { ApprovalDecided, ApprovalRequested } from './approvals.events.js'
 export { ApprovalsModule } from './approvals.module.js'
 export { Approvals } from './approvals.service.js'
 export { hashArguments } from './arguments-hash.js'

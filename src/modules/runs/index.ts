@@ -1,2 +1,3 @@
-export { RunFinished } from './run.events.js'
+export type { RunFacts } from './run-facts.js'
+export { RunCancelled, RunCompleted, RunFailed, RunFinished, RunStarted } from './run.events.js'
 export { RunsModule } from './runs.module.js'

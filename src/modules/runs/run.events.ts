@@ -1,15 +1,27 @@
 import { DomainEvent } from '#platform/events/domain-event.js'
+import type { RunFacts } from './run-facts.js'
 
 /** What is known of a run when it ends. */
-export interface RunOutcome {
-  readonly runId: string
-  readonly agent: string
-  readonly model: string
+export interface RunOutcome extends RunFacts {
   readonly inputTokens: number
   readonly outputTokens: number
   /** Decimal string; null: unpriced. */
   readonly costUsd: string | null
   readonly durationMs: number
+}
+
+/** Somebody works on a run for the first time. */
+export class RunStarted extends DomainEvent {
+  override readonly type = 'run.started'
+  readonly run: RunFacts
+
+  constructor(
+    readonly tenantId: string,
+    { runId, agent, agentVersion, model, parentRunId }: RunFacts,
+  ) {
+    super()
+    this.run = { runId, agent, agentVersion, model, parentRunId }
+  }
 }
 
 /** A run has come to its end, well or not. */

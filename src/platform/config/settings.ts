@@ -11,6 +11,7 @@ export const SETTING_GROUPS = [
   'Auth',
   'Mail',
   'Outbound',
+  'Webhooks',
   'Limits',
   'Observability',
 ] as const
@@ -57,6 +58,11 @@ const modelNames = z
   .string()
   .transform((value) => value.split(',').map((name) => name.trim()))
   .pipe(z.array(modelName).max(MAX_FALLBACK_MODELS, { error: `must name at most ${MAX_FALLBACK_MODELS} models` }))
+const MAX_RETRIES = 20
+const secondsList = z
+  .string()
+  .transform((value) => value.split(',').map((seconds) => seconds.trim()))
+  .pipe(z.array(z.coerce.number<string>().min(0).max(604_800)).max(MAX_RETRIES))
 /** The whole configuration, by the environment's names. Parsed once at boot; nothing else reads `process.env`. */
 export const settingsSchema = z
   .object({
@@ -386,6 +392,63 @@ export const settingsSchema = z
       integer(1024, 64 * 1024 * 1024).default(1024 * 1024),
       'Outbound',
       "Largest answer of a tenant's URL, unpacked.",
+    ),
+
+    WEBHOOK_ENDPOINTS_MAX: setting(integer(1, 1000).default(50), 'Webhooks', 'Endpoints a tenant may have.'),
+    WEBHOOK_TIMEOUT_MS: setting(
+      integer(100, 60_000).default(15_000),
+      'Webhooks',
+      'How long a receiver may take to answer, from the look-up of its host to the last byte that is kept.',
+    ),
+    WEBHOOK_RETRY_SECONDS: setting(
+      secondsList.default([5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400]),
+      'Webhooks',
+      'Comma-separated waits after each failed attempt, each give or take a tenth; after the attempt behind the last a delivery is exhausted.',
+    ),
+    WEBHOOK_RETRY_AFTER_MAX_SECONDS: setting(
+      integer(1, 604_800).default(86_400),
+      'Webhooks',
+      "Longest wait that a receiver's Retry-After is honoured for.",
+    ),
+    WEBHOOK_CONCURRENCY: setting(
+      integer(1, 10_000).default(256),
+      'Webhooks',
+      'Deliveries under way at once on one replica.',
+    ),
+    WEBHOOK_ENDPOINT_CONCURRENCY: setting(
+      integer(1, 1000).default(32),
+      'Webhooks',
+      'Deliveries under way at once to one endpoint, over all replicas.',
+    ),
+    WEBHOOK_CIRCUIT_FAILURES: setting(
+      integer(1, 1000).default(10),
+      'Webhooks',
+      'Failures in a row after which an endpoint is left alone for a while, and then tried with one delivery.',
+    ),
+    WEBHOOK_CIRCUIT_MIN_SECONDS: setting(
+      integer(1, 3600).default(5),
+      'Webhooks',
+      'How long it is left alone the first time; each time it fails again, twice as long.',
+    ),
+    WEBHOOK_CIRCUIT_MAX_SECONDS: setting(
+      integer(1, 86_400).default(60),
+      'Webhooks',
+      'The longest that it is left alone.',
+    ),
+    WEBHOOK_DISABLE_AFTER_HOURS: setting(
+      integer(1, 8760).default(120),
+      'Webhooks',
+      'An endpoint that has done nothing but fail for so long is switched off.',
+    ),
+    WEBHOOK_SECRET_OVERLAP_HOURS: setting(
+      integer(1, 720).default(24),
+      'Webhooks',
+      'How long a secret signs beside the one that has replaced it.',
+    ),
+    WEBHOOK_RETENTION_DAYS: setting(
+      integer(1, 3650).default(90),
+      'Webhooks',
+      'How long messages are kept, with their deliveries and attempts.',
     ),
 
     RATE_LIMIT_ANONYMOUS_PER_MINUTE: setting(perWindow(60), 'Limits', 'Requests without credentials, an address.'),

@@ -13,6 +13,8 @@ export const INDEX_EXCEPTIONS: Readonly<Record<string, string>> = {
   idx_refresh_tokens_used: 'the sweep looks over all tenants',
   idx_runs_created_status: 'the sweep looks over all tenants',
   idx_sessions_expiry: 'the sweep looks over all tenants',
+  idx_webhook_messages_age: 'the sweep looks over all tenants',
+  idx_webhooks_events_gin: 'GIN has no order to begin with; each key begins with the tenant',
   idx_sessions_user: 'a user ends his sessions in all of his tenants',
   invitations_token_key: 'an invitation is presented before its tenant is known',
 }
@@ -167,6 +169,26 @@ export const POLICY_EXCEPTIONS: Readonly<Record<string, PinnedPolicy>> = {
   tenants_own: {
     is: 'tenants ALL USING (id = app_tenant()) WITH CHECK (id = app_tenant())',
     why: 'the tenant at hand itself',
+  },
+  webhook_deliveries_dispatch: {
+    is: "webhook_deliveries SELECT USING CASE WHEN (app_purpose() = 'webhooks.dispatch'::text) THEN (next_retry_at IS NOT NULL) ELSE false END",
+    why: 'deliveries of all tenants that are due are found',
+  },
+  webhook_messages_retention: {
+    is: "webhook_messages DELETE USING CASE WHEN (app_purpose() = 'webhooks.retention'::text) THEN (created_at < (now() - '1 day'::interval)) ELSE false END",
+    why: 'old messages of all tenants are removed',
+  },
+  webhook_messages_retention_read: {
+    is: "webhook_messages SELECT USING CASE WHEN (app_purpose() = 'webhooks.retention'::text) THEN (created_at < (now() - '1 day'::interval)) ELSE false END",
+    why: 'old messages of all tenants are found',
+  },
+  webhook_replays_open: {
+    is: "webhook_replays SELECT USING CASE WHEN (app_purpose() = 'webhooks.replay'::text) THEN (finished_at IS NULL) ELSE false END",
+    why: 'replays of all tenants that are not done are found',
+  },
+  webhook_subscriptions_match: {
+    is: 'webhook_subscriptions RESTRICTIVE SELECT USING (event_keys && app_event_keys())',
+    why: 'only endpoints that want the event at hand; restrictive, it opens nothing',
   },
   users_colleagues: {
     is: 'users SELECT USING (EXISTS ( SELECT 1 FROM memberships m WHERE ((m.tenant_id = app_tenant()) AND (m.user_id = users.id))))',

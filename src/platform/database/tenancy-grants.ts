@@ -42,6 +42,14 @@ export const TABLE_GRANTS: Readonly<Record<string, readonly string[]>> = {
   ],
   tenants: ['SELECT', 'INSERT', 'UPDATE (name)'],
   users: ['SELECT', 'INSERT', 'UPDATE (email_verified_at)', 'UPDATE (name)', 'UPDATE (updated_at)'],
+  webhook_attempts: ['SELECT', 'INSERT'],
+  webhook_deliveries: ['SELECT', 'INSERT', 'UPDATE'],
+  webhook_health: ['SELECT', 'INSERT', 'UPDATE'],
+  webhook_messages: ['SELECT', 'INSERT', 'DELETE'],
+  webhook_replays: ['SELECT', 'INSERT', 'UPDATE'],
+  webhook_secrets: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
+  webhook_subscriptions: ['SELECT', 'INSERT', 'DELETE'],
+  webhooks: ['SELECT', 'INSERT', 'UPDATE'],
 }
 
 /** Schemas that the role that serves may use. What others hold is held to nothing, so there must be no others. */

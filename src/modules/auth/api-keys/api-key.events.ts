@@ -1,35 +1,35 @@
 import { type AuditFacts, AuditedEvent } from '#platform/events/audited-event.js'
 import type { ApiKeyRecord } from './api-key.entity.js'
 import { toApiKey } from './api-key-view.js'
+import type { ApiKey } from './api-keys.schemas.js'
 
-const CREATED = 'authn_token_created'
-const DELETED = 'authn_token_delete'
+abstract class ApiKeyEvent extends AuditedEvent {
+  readonly tenantId: string
+  /** As its list shows it. */
+  readonly key: ApiKey
 
-export class ApiKeyCreated extends AuditedEvent {
+  constructor(record: ApiKeyRecord) {
+    super()
+    this.tenantId = record.tenantId
+    this.key = toApiKey(record)
+  }
+
+  protected get resource(): AuditFacts['resource'] {
+    return { type: 'api_key', id: this.key.id }
+  }
+
+  protected get facts(): Record<string, unknown> {
+    const { userId, name, scopes, expiresAt, rateLimitPerMinute, budgetUsd } = this.key
+    return { userId, name, scopes, expiresAt, rateLimitPerMinute, budgetUsd }
+  }
+}
+
+export class ApiKeyCreated extends ApiKeyEvent {
   override readonly type = 'api_key.created'
-  override readonly tenantId: string
-  readonly audit: AuditFacts
-
-  constructor(key: ApiKeyRecord) {
-    super()
-    this.tenantId = key.tenantId
-    this.audit = { action: CREATED, resource: { type: 'api_key', id: key.id }, after: factsOf(key) }
-  }
+  readonly audit: AuditFacts = { action: 'authn_token_created', resource: this.resource, after: this.facts }
 }
 
-export class ApiKeyDeleted extends AuditedEvent {
+export class ApiKeyDeleted extends ApiKeyEvent {
   override readonly type = 'api_key.deleted'
-  override readonly tenantId: string
-  readonly audit: AuditFacts
-
-  constructor(key: ApiKeyRecord) {
-    super()
-    this.tenantId = key.tenantId
-    this.audit = { action: DELETED, resource: { type: 'api_key', id: key.id }, before: factsOf(key) }
-  }
-}
-
-function factsOf(key: ApiKeyRecord): Record<string, unknown> {
-  const { userId, name, scopes, expiresAt, rateLimitPerMinute, budgetUsd } = toApiKey(key)
-  return { userId, name, scopes, expiresAt, rateLimitPerMinute, budgetUsd }
+  readonly audit: AuditFacts = { action: 'authn_token_delete', resource: this.resource, before: this.facts }
 }

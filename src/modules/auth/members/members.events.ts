@@ -6,7 +6,11 @@ export class MemberJoined extends UserEvent {
   override readonly type = 'member.joined'
   readonly audit: AuditFacts
 
-  constructor(tenantId: string, userId: string, role: Role) {
+  constructor(
+    tenantId: string,
+    userId: string,
+    readonly role: Role,
+  ) {
     super(tenantId, userId)
     this.audit = this.ofUser('user_created', { actor: this.himself, after: { role } })
   }
@@ -16,7 +20,11 @@ export class MemberRoleChanged extends UserEvent {
   override readonly type = 'member.role_changed'
   readonly audit: AuditFacts
 
-  constructor(tenantId: string, userId: string, roles: { before: Role; after: Role }) {
+  constructor(
+    tenantId: string,
+    userId: string,
+    readonly roles: { before: Role; after: Role },
+  ) {
     super(tenantId, userId)
     // A change of what a user is entitled to; `privilege_permissions_changed` is the word for a change of an object's.
     this.audit = this.ofUser('authz_change', { before: { role: roles.before }, after: { role: roles.after } })
@@ -38,7 +46,11 @@ export class MemberRemoved extends UserEvent {
   override readonly type = 'member.removed'
   readonly audit: AuditFacts
 
-  constructor(tenantId: string, userId: string, role: Role) {
+  constructor(
+    tenantId: string,
+    userId: string,
+    readonly role: Role,
+  ) {
     super(tenantId, userId)
     this.audit = this.ofUser('user_deleted', { before: { role } })
   }

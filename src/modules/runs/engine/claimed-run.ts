@@ -38,4 +38,6 @@ export interface ClaimedRun extends Claim {
   readonly isCancelled: boolean
   /** Its last worker was lost: it may have told events that were never stored, and made calls that were never journalled. */
   readonly wasLost: boolean
+  /** Nobody has worked on it before. */
+  readonly isStart: boolean
 }

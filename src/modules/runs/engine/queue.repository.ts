@@ -61,6 +61,7 @@ interface ClaimRow {
   costUsd: string | null
   isCancelled: boolean
   wasLost: boolean
+  isStart: boolean
 }
 
 /** How a held run stands after a renewal. */
@@ -203,7 +204,7 @@ export class QueueRepository {
                         + least((r.input #>> '{limits,timeoutSeconds}')::integer, $4::integer) * interval '1 s')
                       ELSE r.deadline_at END,
                     lease_expires_at = now() + $3 * interval '1 ms'
-               FROM (SELECT w.id, w.lease_expires_at IS NOT NULL AS was_lost FROM runs w
+               FROM (SELECT w.id, w.lease_expires_at IS NOT NULL AS was_lost, w.started_at IS NULL AS is_start FROM runs w
                       WHERE w.tenant_id = $1 AND w.id = ANY($2) AND w.queued_since IS NOT NULL
                         AND (w.lease_expires_at IS NULL OR w.lease_expires_at < now())
                       ORDER BY w.id FOR UPDATE SKIP LOCKED) AS free
@@ -215,7 +216,8 @@ export class QueueRepository {
                     r.deadline_at AS "deadlineAt", r.last_event AS "lastEvent", r.steps,
                     r.input_tokens AS "inputTokens", r.cached_input_tokens AS "cachedInputTokens",
                     r.output_tokens AS "outputTokens", r.reasoning_tokens AS "reasoningTokens", r.cost_usd AS "costUsd",
-                    r.cancel_requested_at IS NOT NULL AS "isCancelled", free.was_lost AS "wasLost"`,
+                    r.cancel_requested_at IS NOT NULL AS "isCancelled", free.was_lost AS "wasLost",
+                    free.is_start AS "isStart"`,
       values: [claim.tenantId, claim.runIds, claim.leaseMs, claim.timeoutSeconds, claim.now],
     })
     return rows.map(toClaimedRun)

@@ -3,6 +3,8 @@ import { PinoLogger } from 'nestjs-pino'
 import { Clock } from '#kernel/clock.js'
 import { AppConfig } from '#platform/config/app-config.js'
 import { Database } from '#platform/database/database.js'
+import { EventBus } from '#platform/events/event-bus.js'
+import { RunStarted } from '../run.events.js'
 import { JournalRepository } from './journal.repository.js'
 import { type QueuedRun, QueueRepository } from './queue.repository.js'
 import { RunBell } from './run-bell.service.js'
@@ -40,6 +42,7 @@ export class RunClaims {
     private readonly journal: JournalRepository,
     private readonly leases: RunLeases,
     private readonly bell: RunBell,
+    private readonly events: EventBus,
     private readonly clock: Clock,
     private readonly logger: PinoLogger,
   ) {
@@ -120,6 +123,7 @@ export class RunClaims {
           // Behind the claim, which locks the rows: nobody else writes steps from then on.
           this.journal.listSteps(tenantId, runIds, tx),
         ])
+        for (const run of runs) if (run.isStart) await this.events.emit(new RunStarted(tenantId, run), tx)
         return runs.map((run) => ({ run, steps: steps.get(run.runId) ?? [], begun: [] }))
       })
       return items

@@ -1,7 +1,10 @@
 import { Injectable } from '@nestjs/common'
 import { AppConfig } from '#platform/config/app-config.js'
 import type { Tx } from '#platform/database/tx.js'
+import { EventBus } from '#platform/events/event-bus.js'
 import type { RunEntity } from '../run.entity.js'
+import { RunStarted } from '../run.events.js'
+import type { RunFacts } from '../run-facts.js'
 import { RunsRepository } from '../runs.repository.js'
 import { JournalRepository } from './journal.repository.js'
 import { RunBell } from './run-bell.service.js'
@@ -23,6 +26,7 @@ export class RunIntake {
     private readonly runs: RunsRepository,
     private readonly journal: JournalRepository,
     private readonly bell: RunBell,
+    private readonly events: EventBus,
   ) {}
 
   /** Dispose when done: a slot that was not used is given back. */
@@ -40,6 +44,7 @@ export class RunIntake {
       this.runs.add(opened.run, this.config.settings.RUN_LEASE_MS, tx),
       this.journal.addSteps(claim, opened.steps, tx),
       this.journal.addEvents(claim, opened.events, tx),
+      this.events.emit(new RunStarted(run.tenantId, toFacts(run)), tx),
     ])
   }
 
@@ -75,4 +80,8 @@ export class RunSeat implements Disposable {
   [Symbol.dispose](): void {
     if (this.hasSlot) this.dispatcher.release(this.tenantId)
   }
+}
+
+function toFacts({ id, agent, agentVersion, model, parentRunId }: RunEntity): RunFacts {
+  return { runId: id, agent, agentVersion, model, parentRunId }
 }

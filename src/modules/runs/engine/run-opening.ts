@@ -73,6 +73,7 @@ export function toWorkItem({ run, steps }: OpenedRun): WorkItem {
     totals: { steps: run.steps, inputTokens, cachedInputTokens, outputTokens, reasoningTokens, costUsd },
     isCancelled: false,
     wasLost: false,
+    isStart: true,
   }
   return { run: claimed, steps, begun: steps.map(({ position }) => position) }
 }

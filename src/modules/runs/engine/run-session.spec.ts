@@ -31,6 +31,7 @@ const RUN: ClaimedRun = {
   totals: { ...NO_USAGE, steps: 0 },
   isCancelled: false,
   wasLost: false,
+  isStart: true,
 }
 
 /** A session, and what followers on this replica have heard from it. */

@@ -117,7 +117,9 @@ function toEvent({ run }: RunSession, end: RunEnd, totals: Usage): RunFinished {
   const outcome: RunOutcome = {
     runId: run.runId,
     agent: run.agent,
+    agentVersion: run.agentVersion,
     model: run.model,
+    parentRunId: run.parentRunId,
     inputTokens: totals.inputTokens,
     outputTokens: totals.outputTokens,
     costUsd: totals.costUsd,

@@ -1,11 +1,9 @@
 import { Injectable } from '@nestjs/common'
 import type { Tx } from '#platform/database/tx.js'
+import type { RunFacts } from '../run-facts.js'
 
 /** A run that somebody wants to stop, and how it stands. Its row is locked. */
-export interface StoppableRun {
-  readonly runId: string
-  readonly agent: string
-  readonly model: string
+export interface StoppableRun extends RunFacts {
   readonly status: 'pending' | 'running' | 'waiting_approval'
   /** Somebody works on it, or did until he was lost: it is for him, or for whoever takes it up, to count what was used and to end it. */
   readonly isHeld: boolean
@@ -42,7 +40,8 @@ export class RunTreesRepository {
   async lockUnfinished(tenantId: string, runIds: readonly string[], tx: Tx): Promise<StoppableRun[]> {
     const rows = await tx.query<StoppableRow>({
       name: 'run_tree_lock',
-      text: `SELECT id AS "runId", agent, model, status, lease_expires_at IS NOT NULL AS "isHeld",
+      text: `SELECT id AS "runId", agent, agent_version AS "agentVersion", model, parent_run_id AS "parentRunId", status,
+                    lease_expires_at IS NOT NULL AS "isHeld",
                     started_at AS "startedAt", input_tokens AS "inputTokens", output_tokens AS "outputTokens",
                     cost_usd AS "costUsd"
                FROM runs WHERE tenant_id = $1 AND id = ANY($2) AND finished_at IS NULL ORDER BY id FOR NO KEY UPDATE`,

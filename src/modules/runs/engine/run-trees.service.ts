@@ -73,7 +73,7 @@ export class RunTrees {
 }
 
 function toEvent(tenantId: string, run: StoppableRun, now: Date): RunCancelled {
-  const { runId, agent, model, inputTokens, outputTokens, costUsd, startedAt } = run
+  const { status: _status, isHeld: _isHeld, startedAt, ...facts } = run
   const durationMs = startedAt ? now.getTime() - startedAt.getTime() : 0
-  return new RunCancelled(tenantId, { runId, agent, model, inputTokens, outputTokens, costUsd, durationMs })
+  return new RunCancelled(tenantId, { ...facts, durationMs })
 }
