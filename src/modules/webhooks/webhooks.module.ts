@@ -1,4 +1,6 @@
 import { Module } from '@nestjs/common'
+import { EventCatalogue } from './catalogue/event-catalogue.service.js'
+import { EventTypesController } from './catalogue/event-types.controller.js'
 import { DeliveryBell } from './deliveries/delivery-bell.service.js'
 import { DeliveryClaims } from './deliveries/delivery-claims.service.js'
 import { DeliveryDispatcher } from './deliveries/delivery-dispatcher.job.js'
@@ -8,13 +10,25 @@ import { DeliveryOutcomes } from './deliveries/delivery-outcomes.service.js'
 import { DeliveryQueueRepository } from './deliveries/delivery-queue.repository.js'
 import { DeliverySender } from './deliveries/delivery-sender.service.js'
 import { DeliveryWorker } from './deliveries/delivery-worker.service.js'
-import { EndpointDisablingRepository } from './endpoints/endpoint-disabling.repository.js'
-import { EndpointDisabling } from './endpoints/endpoint-disabling.service.js'
+import { WebhookActionsController } from './endpoints/webhook-actions.controller.js'
+import { WebhookChanges } from './endpoints/webhook-changes.service.js'
+import { WebhookCreation } from './endpoints/webhook-creation.service.js'
+import { WebhookDisabling } from './endpoints/webhook-disabling.service.js'
+import { WebhookDrafts } from './endpoints/webhook-drafts.service.js'
+import { WebhookKeyring } from './endpoints/webhook-keyring.service.js'
+import { WebhookRotation } from './endpoints/webhook-rotation.service.js'
+import { WebhookSecretsRepository } from './endpoints/webhook-secrets.repository.js'
 import { WebhookSecrets } from './endpoints/webhook-secrets.service.js'
+import { WebhookTests } from './endpoints/webhook-tests.service.js'
+import { WebhookUrls } from './endpoints/webhook-urls.service.js'
+import { WebhooksController } from './endpoints/webhooks.controller.js'
+import { WebhooksRepository } from './endpoints/webhooks.repository.js'
+import { Webhooks } from './endpoints/webhooks.service.js'
 import { WebhookFanOut } from './fan-out.subscriber.js'
 import { WebhookMessagesRepository } from './webhook-messages.repository.js'
 
 @Module({
+  controllers: [EventTypesController, WebhookActionsController, WebhooksController],
   providers: [
     DeliveryBell,
     DeliveryClaims,
@@ -24,11 +38,21 @@ import { WebhookMessagesRepository } from './webhook-messages.repository.js'
     DeliveryQueueRepository,
     DeliverySender,
     DeliveryWorker,
-    EndpointDisabling,
-    EndpointDisablingRepository,
+    EventCatalogue,
+    WebhookChanges,
+    WebhookCreation,
+    WebhookDisabling,
+    WebhookDrafts,
     WebhookFanOut,
+    WebhookKeyring,
     WebhookMessagesRepository,
+    WebhookRotation,
     WebhookSecrets,
+    WebhookSecretsRepository,
+    WebhookTests,
+    WebhookUrls,
+    Webhooks,
+    WebhooksRepository,
     ...deliveryMetricsProviders,
   ],
 })
