@@ -105,6 +105,19 @@ describe("rotating a webhook's secret", () => {
     expect(await storedSecrets()).toEqual(expect.arrayContaining(given))
   })
 
+  it('compresses no answer that holds a secret', async () => {
+    const headers = { 'accept-encoding': 'gzip' }
+    const url = `/v1/webhooks/${id}`
+    expect((await owner.request({ url, headers })).headers['content-encoding']).toBe('gzip')
+    const once = { ...headers, 'idempotency-key': newId() }
+    for (const replayed of [undefined, 'true']) {
+      const answer = await owner.request({ method: 'POST', url: `${url}/rotate-secret`, headers: once })
+      expect([answer.statusCode, answer.headers['idempotent-replayed']]).toEqual([200, replayed])
+      expect(answer.headers['content-encoding']).toBeUndefined()
+      expect(answer.rawPayload.length).toBeGreaterThan(500)
+    }
+  })
+
   it('happens once for an Idempotency-Key', async () => {
     const key = newId()
     const [first, again] = [await rotate(owner, id, {}, key), await rotate(owner, id, {}, key)]
