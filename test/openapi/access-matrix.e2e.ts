@@ -10,6 +10,7 @@ import { createAgent } from '../support/own-agent.js'
 import { expectProblem } from '../support/problem.js'
 import { TestApp } from '../support/test-app.js'
 import { PASSWORD, TestUser } from '../support/test-user.js'
+import { plantDeliveries, plantReplay, plantWebhook } from '../support/webhook-rows.js'
 import { ask } from '../approvals/asked-approval.js'
 
 const SAMPLES = 100
@@ -18,6 +19,7 @@ const TIME_LIMIT_MS = 300_000
 const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/agents/{slug}/run': { task: 'Something to do.' },
   'PATCH /v1/agents/{slug}': { name: 'Another name' },
+  'POST /v1/webhooks/{id}/replay': { since: '2026-01-01T00:00:00Z' },
 }
 
 let app: TestApp
@@ -135,6 +137,8 @@ async function makeObjects(of: TestUser): Promise<Record<string, string>> {
   const server = { name: `server-${newId()}`.slice(0, 40), url: 'http://localhost/mcp' }
   const mcpServer = (await of.request({ method: 'POST', url: '/v1/mcp-servers', payload: server })).json()
   const agent = (await createAgent(of)).json()
+  const webhook = await plantWebhook(app, of)
+  const [delivery] = await plantDeliveries(app, webhook)
   return {
     agents: agent.slug,
     versions: String(agent.version),
@@ -144,6 +148,9 @@ async function makeObjects(of: TestUser): Promise<Record<string, string>> {
     members: bystander.userId,
     invitations: invitation.id,
     sessions: await sessionIdOf(of),
+    webhooks: webhook.webhookId,
+    'webhook-deliveries': delivery!.id,
+    replays: await plantReplay(app, webhook),
   }
 }
 
