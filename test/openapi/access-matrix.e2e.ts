@@ -10,7 +10,7 @@ import { createAgent } from '../support/own-agent.js'
 import { expectProblem } from '../support/problem.js'
 import { TestApp } from '../support/test-app.js'
 import { PASSWORD, TestUser } from '../support/test-user.js'
-import { plantDeliveries, plantReplay, plantWebhook } from '../support/webhook-rows.js'
+import { plantDeliveries, plantReplay } from '../support/webhook-rows.js'
 import { ask } from '../approvals/asked-approval.js'
 
 const SAMPLES = 100
@@ -136,21 +136,23 @@ async function makeObjects(of: TestUser): Promise<Record<string, string>> {
   // Ours, so that asking it is refused at once and reaches nobody.
   const server = { name: `server-${newId()}`.slice(0, 40), url: 'http://localhost/mcp' }
   const mcpServer = (await of.request({ method: 'POST', url: '/v1/mcp-servers', payload: server })).json()
+  const hook = { url: 'https://receiver.invalid/hook', events: ['run.failed'] }
+  const webhook = (await of.request({ method: 'POST', url: '/v1/webhooks', payload: hook })).json()
   const agent = (await createAgent(of)).json()
-  const webhook = await plantWebhook(app, of)
-  const [delivery] = await plantDeliveries(app, webhook)
+  const webhookKey = { tenantId: of.tenantId, webhookId: webhook.id }
+  const [delivery] = await plantDeliveries(app, webhookKey)
   return {
     agents: agent.slug,
     versions: String(agent.version),
     runs: run.id,
     'mcp-servers': mcpServer.id,
+    webhooks: webhook.id,
     approvals: (await ask(app, { tenantId: of.tenantId, runId: run.id })).id,
     members: bystander.userId,
     invitations: invitation.id,
     sessions: await sessionIdOf(of),
-    webhooks: webhook.webhookId,
     'webhook-deliveries': delivery!.id,
-    replays: await plantReplay(app, webhook),
+    replays: await plantReplay(app, webhookKey),
   }
 }
 

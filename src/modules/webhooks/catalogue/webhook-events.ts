@@ -1,11 +1,12 @@
 import { z } from 'zod'
+import { DISABLED_REASONS } from '../disabled-reason.js'
 import { WebhookDisabled } from '../webhook.events.js'
 import { type PublicEvent, publicEvent } from './public-event.js'
 
 const disabledSchema = z.strictObject({
   webhookId: z.uuid(),
   reason: z
-    .enum(['gone', 'failing'])
+    .enum(DISABLED_REASONS)
     .meta({ description: 'gone: it answered 410; failing: nothing but failure for days' }),
 })
 
