@@ -94,7 +94,7 @@ describe("rotating a webhook's secret", () => {
   it('is done one after the other by those who ask at once', async () => {
     const asked = MAX_PREVIOUS + 2
     const answers = await Promise.all(Array.from({ length: asked }, () => rotate(owner, id)))
-    const statuses = answers.map(({ statusCode }) => statusCode).sort()
+    const statuses = answers.map(({ statusCode }) => statusCode).sort((a, b) => a - b)
     expect(statuses).toEqual([...Array.from({ length: MAX_PREVIOUS }, () => 200), 409, 409])
     const { secrets } = await show(owner, id)
     expect(secrets.map(({ expiresAt }) => expiresAt === null)).toEqual([
