@@ -7,11 +7,14 @@ import { DeliveryBell } from '../../src/modules/webhooks/deliveries/delivery-bel
 import { ReplayBatchesRepository } from '../../src/modules/webhooks/replays/replay-batches.repository.js'
 import { DELIVERIES_PER_BATCH, ReplayJob } from '../../src/modules/webhooks/replays/replay.job.js'
 import type { WebhookReplay } from '../../src/modules/webhooks/replays/replays.schemas.js'
+import { eventually } from '../support/eventually.js'
+import { whenWaiting } from '../support/held-tenant.js'
 import { expectProblem } from '../support/problem.js'
 import { TestApp } from '../support/test-app.js'
 import { withClient } from '../support/test-database.js'
 import { TestUser } from '../support/test-user.js'
 import { deleteWebhook, plantDeliveries, plantWebhook, type WebhookKey } from '../support/webhook-rows.js'
+import { remove } from './endpoint.js'
 
 const MANY = 5000
 const SINCE = new Date(Date.now() - 7_200_000)
@@ -91,7 +94,7 @@ describe('replays that go on', () => {
       await withClient(app.database.url, async (client) => {
         await client.query('SELECT pg_advisory_lock($1)', [ADVISORY_LOCK])
         const working = stopping.work()
-        await whenWaitingForAdvisoryLock()
+        await whenTrapped()
         // The other one finds it in good hands.
         await going.work()
         const stopped = stopping.beforeApplicationShutdown()
@@ -150,6 +153,25 @@ describe('replays that go on', () => {
     expect(row?.['finished_at']).toBeInstanceOf(Date)
   })
 
+  it('leave nothing in the queue of a webhook that is deleted while a batch is made', async () => {
+    const [first] = await plantDeliveries(app, webhook, { count: 3, createdAt: SINCE })
+    const id = await start()
+    const job = await newJob(app)
+    await using _trap = await trap(first!.messageId, `PERFORM pg_advisory_xact_lock(${ADVISORY_LOCK})`)
+    await withClient(app.database.url, async (client) => {
+      await client.query('SELECT pg_advisory_lock($1)', [ADVISORY_LOCK])
+      const working = job.work()
+      await whenTrapped()
+      const deleting = remove(owner, webhook.webhookId)
+      await whenWaiting(app, 2)
+      await client.query('SELECT pg_advisory_unlock($1)', [ADVISORY_LOCK])
+      expect((await deleting).statusCode).toBe(204)
+      await working
+    })
+    const rows = await app.sql('SELECT status FROM webhook_deliveries WHERE replay_id = $1', [id])
+    expect(rows.map(({ status }) => status)).toEqual(['exhausted', 'exhausted', 'exhausted'])
+  })
+
   it('ring the bell of their tenant with each batch', async () => {
     await plantDeliveries(app, webhook, { count: DELIVERIES_PER_BATCH + 1, createdAt: SINCE })
     await start()
@@ -187,11 +209,10 @@ describe('replays that go on', () => {
   })
 })
 
-async function whenWaitingForAdvisoryLock(): Promise<void> {
-  for (;;) {
-    const waiting = await app.sql(`SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted`, [
-      ADVISORY_LOCK,
-    ])
-    if (waiting.length > 0) return
-  }
+/** Others wait for locks, too, for a moment each. */
+async function whenTrapped(): Promise<void> {
+  await eventually(async () => {
+    const waiting = `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted`
+    return (await app.sql(waiting, [ADVISORY_LOCK])).length > 0
+  })
 }

@@ -45,10 +45,12 @@ export class ReplayBatchesRepository {
   async hold({ tenantId, id }: OpenReplay, tx: Tx): Promise<HeldReplay | null> {
     const rows = await tx.query<HeldReplay>({
       name: 'webhook_replay_hold',
+      // The webhook, too: who deletes it clears its queue, and must not miss what is made at the same time.
       text: `SELECT r.tenant_id AS "tenantId", r.id, r.webhook_id AS "webhookId", r.since, r.until, r.status, r.cursor,
                     w.deleted_at IS NOT NULL AS "isWebhookDeleted"
                FROM webhook_replays r JOIN webhooks w ON w.tenant_id = r.tenant_id AND w.id = r.webhook_id
-              WHERE r.tenant_id = $1 AND r.id = $2 AND r.finished_at IS NULL FOR NO KEY UPDATE OF r SKIP LOCKED`,
+              WHERE r.tenant_id = $1 AND r.id = $2 AND r.finished_at IS NULL
+                FOR SHARE OF w FOR NO KEY UPDATE OF r SKIP LOCKED`,
       values: [tenantId, id],
     })
     return rows[0] ?? null
