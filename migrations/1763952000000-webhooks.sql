@@ -100,6 +100,7 @@ CREATE TABLE webhook_health (
   consecutive_failures integer NOT NULL DEFAULT 0,
   -- How often in a row the circuit has opened; 0: it is closed. Each time it stays open for twice as long.
   circuit_level        integer NOT NULL DEFAULT 0,
+  circuit_opened_at    timestamptz,
   -- Nothing is sent before: the circuit is open, or the receiver said Retry-After.
   paused_until         timestamptz,
   -- It answers again after a time of failure: what waits for a retry becomes due now, once each, oldest first, as far as the cursor has come.
@@ -173,6 +174,9 @@ CREATE TABLE webhook_deliveries (
                 CHECK (status IN ('pending', 'delivering', 'delivered', 'retrying', 'exhausted')),
   -- Attempts whose outcome is known; one that a crash cut off is made again and not counted.
   attempts      integer NOT NULL DEFAULT 0,
+  -- How far it is in the schedule of retries. An attempt that came early, since the endpoint seemed to recover, takes it no further.
+  retry_step    integer NOT NULL DEFAULT 0,
+  is_early      boolean NOT NULL DEFAULT false,
   -- When it is due: of a delivery under way, when its claim ends and somebody else may take it.
   next_retry_at timestamptz,
   -- Grows with each claim: who was late writes nothing.
@@ -251,7 +255,7 @@ END $$;
 -- and makes the others due as well.
 CREATE FUNCTION webhook_wake_recovering(ids uuid[]) RETURNS void LANGUAGE sql
 BEGIN ATOMIC
-  UPDATE webhook_deliveries d SET next_retry_at = least(d.next_retry_at, now())
+  UPDATE webhook_deliveries d SET next_retry_at = least(d.next_retry_at, now()), is_early = true
     FROM webhook_health h CROSS JOIN LATERAL (
            SELECT w.id FROM webhook_deliveries w
             WHERE w.tenant_id = h.tenant_id AND w.webhook_id = h.webhook_id AND w.status = 'retrying' ORDER BY w.id LIMIT 1) AS oldest

@@ -36,6 +36,39 @@ const succeed = () => (receiver.answer = (response) => void response.writeHead(2
 const seenOf = async (id: string) => (await user.request({ method: 'GET', url: `/v1/webhooks/${id}` })).json()
 
 describe('the circuit of an endpoint', () => {
+  it("uses up nobody's schedule by closing again and again", async () => {
+    let isWell = true
+    receiver.answer = (response) => void response.writeHead(isWell ? 204 : 500).end()
+    const webhook = await createWebhook(user, { url: receiver.url })
+    for (let round = 0; round < 4; round += 1) {
+      isWell = false
+      await queueDeliveries(app, user, webhook, CIRCUIT_FAILURES)
+      await eventually(
+        () => healthOf(app, webhook),
+        ({ circuit_level: level }) => Number(level) > 0,
+      )
+      await app.sql('UPDATE webhook_health SET paused_until = NULL WHERE webhook_id = $1', [webhook.id])
+      isWell = true
+      // The first that gets through closes the circuit; the others fail once more, before their time.
+      receiver.answer = (response) => {
+        response.writeHead(isWell ? 204 : 500).end()
+        isWell = false
+      }
+      await queueDeliveries(app, user, webhook, 1)
+      await eventually(
+        () => deliveriesOf(app, webhook),
+        (all) => all.filter(({ status }) => status === 'delivered').length > round,
+      )
+      receiver.answer = (response) => void response.writeHead(isWell ? 204 : 500).end()
+    }
+    const steps = await app.sql(
+      `SELECT max(retry_step) AS step, max(attempts) AS attempts, count(*) FILTER (WHERE status = 'exhausted') AS exhausted
+         FROM webhook_deliveries WHERE webhook_id = $1`,
+      [webhook.id],
+    )
+    expect(steps).toEqual([{ step: 1, attempts: expect.any(Number), exhausted: '0' }])
+  })
+
   it('opens after failures in a row, tries one delivery, and closes with its success; what was put off goes at once, oldest first', async () => {
     fail()
     const webhook = await createWebhook(user, { url: receiver.url })
@@ -219,8 +252,85 @@ describe('an endpoint', () => {
       ([row]) => row?.['status'] === 'retrying',
     )
     await user.request({ method: 'DELETE', url: `/v1/webhooks/${webhook.id}` })
-    expect(await deliveriesOf(app, webhook)).toEqual([
-      expect.objectContaining({ status: 'exhausted', last_error: 'The webhook was deleted.' }),
-    ])
+    const [delivery] = await eventually(
+      () => deliveriesOf(app, webhook),
+      ([row]) => row?.['status'] === 'exhausted',
+    )
+    expect(delivery).toMatchObject({ last_error: 'The webhook was deleted.', next_retry_at: null })
+  })
+
+  it('that is deleted while a request is under way ends that, too, once it is due', async () => {
+    const webhook = await createWebhook(user, { url: receiver.url })
+    receiver.answer = (response) =>
+      void user
+        .request({ method: 'DELETE', url: `/v1/webhooks/${webhook.id}` })
+        .then(() => response.writeHead(500, { 'retry-after': '0' }).end())
+    await makeEvent(user)
+    await eventually(
+      () => deliveriesOf(app, webhook),
+      ([row]) => row?.['status'] === 'retrying',
+    )
+    await app.sql('UPDATE webhook_deliveries SET next_retry_at = now() WHERE webhook_id = $1', [webhook.id])
+    await eventually(
+      () => deliveriesOf(app, webhook),
+      ([row]) => row?.['status'] === 'exhausted',
+    )
+    expect(receiver.received).toHaveLength(1)
+  })
+
+  it('that is off keeps what is due as it is, however much', async () => {
+    const webhook = await createWebhook(user, { url: receiver.url, active: false })
+    await queueDeliveries(app, user, webhook, 50)
+    // Two of the sweeps that would have taken it.
+    const other = await createWebhook(user, { url: receiver.url, events: ['apiKey.created'] })
+    for (let count = 0; count < 2; count += 1) {
+      await queueDeliveries(app, user, other, 1, 600)
+      await eventually(
+        () => deliveriesOf(app, other),
+        (all) => all.every(({ status }) => status === 'delivered'),
+      )
+    }
+    const claims = await app.sql(
+      `SELECT DISTINCT status, claim_number, attempts FROM webhook_deliveries WHERE webhook_id = $1`,
+      [webhook.id],
+    )
+    expect(claims).toEqual([{ status: 'pending', claim_number: '0', attempts: 0 }])
+  })
+
+  it('that gets another URL is not judged by what the old one answers', async () => {
+    await using better = await WebhookReceiver.start()
+    const webhook = await createWebhook(user, { url: receiver.url })
+    receiver.answer = (response) =>
+      void user
+        .request({ method: 'PATCH', url: `/v1/webhooks/${webhook.id}`, payload: { url: better.url } })
+        .then(() => response.writeHead(410).end())
+    await makeEvent(user)
+    await eventually(
+      () => deliveriesOf(app, webhook),
+      ([row]) => row?.['status'] === 'exhausted',
+    )
+    expect(await seenOf(webhook.id)).toMatchObject({ active: true, health: { consecutiveFailures: 0 } })
+  })
+
+  it('whose secret cannot be read is sent nothing, and says so; an old one that cannot be read stops nothing', async () => {
+    const webhook = await createWebhook(user, { url: receiver.url })
+    const rotated = await user.request({ method: 'POST', url: `/v1/webhooks/${webhook.id}/rotate-secret` })
+    const spoil = (which: string) =>
+      app.sql(`UPDATE webhook_secrets SET sealed = sealed || 'x' WHERE webhook_id = $1 AND expires_at IS ${which}`, [
+        webhook.id,
+      ])
+    await spoil('NOT NULL')
+    await makeEvent(user)
+    const [received] = await receiver.waitFor(1)
+    if (!received) throw new Error('nothing came')
+    expect(() => verified(received, rotated.json().secret)).not.toThrow()
+    await spoil('NULL')
+    await makeEvent(user)
+    const deliveries = await eventually(
+      () => deliveriesOf(app, webhook),
+      (all) => all.some(({ status }) => status === 'retrying'),
+    )
+    expect(deliveries.at(-1)).toMatchObject({ last_error: 'There is no signing secret that can be read. Rotate it.' })
+    expect(receiver.received).toHaveLength(1)
   })
 })

@@ -11,6 +11,7 @@ export interface LabWebhookOptions {
   readonly url: string
   readonly events?: readonly string[]
   readonly maxPerSecond?: number
+  readonly active?: boolean
 }
 
 export async function createWebhook(user: TestUser, options: LabWebhookOptions): Promise<LabWebhook> {

@@ -15,6 +15,7 @@ import { DeliveryRetry } from './deliveries/delivery-retry.service.js'
 import { DeliverySender } from './deliveries/delivery-sender.service.js'
 import { DeliveryWorker } from './deliveries/delivery-worker.service.js'
 import { WebhookActionsController } from './endpoints/webhook-actions.controller.js'
+import { WebhookDeletion } from './endpoints/webhook-deletion.service.js'
 import { WebhookChanges } from './endpoints/webhook-changes.service.js'
 import { WebhookCreation } from './endpoints/webhook-creation.service.js'
 import { WebhookDisabling } from './endpoints/webhook-disabling.service.js'
@@ -68,6 +69,7 @@ import { WebhookMessagesRepository } from './webhook-messages.repository.js'
     Replays,
     ReplaysRepository,
     WebhookChanges,
+    WebhookDeletion,
     WebhookCreation,
     WebhookDisabling,
     WebhookDrafts,

@@ -74,5 +74,11 @@ export class GroupCommit<Item> {
 
 /** Whether the database has said no, so that nothing was written; after anything else it may have been. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof DatabaseError || (error instanceof AppError && error.kind !== 'unavailable')
+  if (error instanceof AppError) return error.kind !== 'unavailable' || isConflict(error.cause)
+  return error instanceof DatabaseError
+}
+
+/** A deadlock, or another conflict that one side is told to try again. */
+function isConflict(cause: unknown): boolean {
+  return cause instanceof DatabaseError && cause.code?.startsWith('40') === true
 }

@@ -10,6 +10,10 @@ export interface ClaimedDelivery {
   readonly body: string
   /** With a known outcome, so far. */
   readonly attempts: number
+  /** How far it is in the schedule of retries. */
+  readonly retryStep: number
+  /** Its time had not come yet: the endpoint seems to recover. */
+  readonly isEarly: boolean
   /** Since when it was due. */
   readonly dueAt: Date
   readonly createdAt: Date
@@ -24,6 +28,7 @@ export interface DeliveryTarget {
 
 /** What came of one request. */
 export interface Attempt {
+  readonly url: string
   readonly startedAt: Date
   readonly durationMs: number
   /** Null: there was no answer, and `error` says why. */

@@ -23,9 +23,7 @@ const MAX_CLAIMS = 4
 const MAX_LOOKS = 4
 /** Somebody else has the endpoint's places, or its one try: he may be gone. */
 const CONTENDED_MS = 250
-/** A blocked endpoint is asked about again this soon, since a person may have switched it on. */
-const MAX_BLOCKED_MS = 2000
-/** Until a sweep asks again about an endpoint that is switched off. */
+/** Until a sweep asks again about an endpoint that is switched off, or paused for longer: whoever changes that rings. */
 const REST_MS = 60_000
 /** At shutdown, receivers that answer within this are heard. */
 const DRAIN_MS = 1500
@@ -104,7 +102,7 @@ export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplica
     for (const tenantId of this.rung) {
       this.rung.delete(tenantId)
       try {
-        for (const endpoint of await this.queue.listDueEndpointsOf(tenantId)) this.look(this.laneOf(endpoint))
+        for (const endpoint of await this.queue.listDueEndpointsOf(tenantId)) this.look(wake(this.laneOf(endpoint)))
       } catch (error) {
         this.warn('webhook_look_failed', error, tenantId)
       }
@@ -164,16 +162,22 @@ export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplica
   }
 
   private async deliver(lane: DeliveryLane, delivery: ClaimedDelivery, target: DeliveryTarget): Promise<void> {
-    const isDelivered = await this.worker.deliver(delivery, target)
+    const showing = await this.worker.deliver(delivery, target)
     this.places.leave(lane, 1)
-    this.places.learn(lane, isDelivered)
+    this.places.learn(lane, showing)
     lane.wantsLook ||= lane.isContended
     this.settle(lane)
   }
 
-  private planNextLook(lane: DeliveryLane, { deliveries, nextLookMs, blockedMs }: Batch, limit: number): void {
+  private planNextLook(
+    lane: DeliveryLane,
+    { deliveries, nextLookMs, blockedMs, isPaused }: Batch,
+    limit: number,
+  ): void {
     if (blockedMs === null) return this.rest(lane)
-    if (blockedMs > 0) return this.block(lane, Math.min(blockedMs, MAX_BLOCKED_MS))
+    lane.restsUntilMs = 0
+    lane.isPaused = isPaused
+    if (blockedMs > 0) return this.block(lane, Math.min(blockedMs, REST_MS))
     lane.isContended = nextLookMs === 0 && deliveries.length < limit
     if (lane.isContended) this.lookLater(lane, CONTENDED_MS)
     else if (nextLookMs === 0) lane.wantsLook = true
@@ -184,6 +188,7 @@ export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplica
   private rest(lane: DeliveryLane): void {
     lane.restsUntilMs = performance.now() + REST_MS
     this.lookLater(lane, REST_MS)
+    this.claims.closeDeleted(lane).catch((error: unknown) => this.warn('webhook_close_failed', error, lane.tenantId))
   }
 
   private block(lane: DeliveryLane, waitMs: number): void {
@@ -193,6 +198,7 @@ export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplica
 
   private lookLater(lane: DeliveryLane, waitMs: number): void {
     clearTimeout(lane.timer)
+    if (this.isStopping) return
     lane.timer = setTimeout(() => {
       lane.timer = undefined
       lane.blockedUntilMs = 0
@@ -223,4 +229,12 @@ export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplica
   private warn(event: string, error: unknown, tenantId: string): void {
     this.logger.warn({ err: error, event, tenantId }, event)
   }
+}
+
+/** Somebody says that it may be sent something: it is neither off nor paused any more. */
+function wake(lane: DeliveryLane): DeliveryLane {
+  lane.restsUntilMs = 0
+  if (lane.isPaused) lane.blockedUntilMs = 0
+  lane.isPaused = false
+  return lane
 }

@@ -5,7 +5,7 @@ import { GroupCommit } from '#platform/database/group-commit.js'
 import type { WebhookKey } from '../endpoints/webhook.js'
 import { WebhookDisabling } from '../endpoints/webhook-disabling.service.js'
 import type { DisabledReason } from '../disabled-reason.js'
-import { type Attempt, type ClaimedDelivery, isGone } from './attempt.js'
+import type { Attempt, ClaimedDelivery } from './attempt.js'
 import { type CircuitPolicy, DeliveryOutcomesRepository } from './delivery-outcomes.repository.js'
 import { type Outcome, toOutcome } from './outcome.js'
 import type { RetryPolicy } from './retry-schedule.js'
@@ -46,15 +46,14 @@ export class DeliveryOutcomes {
 
   private async write(tenantId: string, outcomes: readonly Outcome[]): Promise<void> {
     const hopeless = await this.outcomes.add(tenantId, outcomes, this.circuit)
-    const gone = outcomes.filter(({ attempt }) => isGone(attempt)).map(({ delivery }) => delivery.webhookId)
-    for (const id of new Set(gone)) await this.disable({ tenantId, id }, 'gone')
-    for (const id of hopeless) await this.disable({ tenantId, id }, 'failing')
+    for (const { webhookId: id, url, reason } of hopeless) await this.disable({ tenantId, id }, url, reason)
   }
 
   /** The outcomes are written, and stay so: what fails here comes again with the endpoint's next failure. */
-  private async disable(webhook: WebhookKey, reason: DisabledReason): Promise<void> {
-    await this.disabling.disable(webhook, reason).catch((error: unknown) => {
-      this.logger.warn({ err: error, event: 'webhook_disable_failed', webhookId: webhook.id }, 'webhook_disable_failed')
+  private async disable(webhook: WebhookKey, url: string, reason: DisabledReason): Promise<void> {
+    await this.disabling.disable(webhook, url, reason).catch((error: unknown) => {
+      const fields = { err: error, event: 'webhook_disable_failed', webhookId: webhook.id }
+      this.logger.warn(fields, 'webhook_disable_failed')
     })
   }
 }

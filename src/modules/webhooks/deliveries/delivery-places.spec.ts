@@ -21,16 +21,26 @@ describe('DeliveryPlaces', () => {
     expect(places.offer(lane('a'), 1000)).toBe(1)
   })
 
-  it('gives one tenant half of them at most, and takes them back', () => {
+  it('gives a tenant no more than it leaves free, and takes them back', () => {
     const places = newPlaces()
     const lanes = [lane('a'), lane('a'), lane('a')] as const
     places.take(lanes[0], 16)
     expect(places.offer(lanes[1], 0)).toBe(4)
     places.take(lanes[1], 4)
     expect([places.offer(lanes[2], 0), places.isTenantFull(lanes[2]), places.areFull]).toEqual([0, true, false])
-    expect(places.offer(lane('b'), 0)).toBe(16)
+    expect(places.offer(lane('b'), 0)).toBe(10)
     places.leave(lanes[0], 16)
     expect([places.isTenantFull(lanes[2]), places.offer(lanes[2], 0)]).toEqual([false, 16])
+  })
+
+  it('has something left for the next tenant, however many there are', () => {
+    const places = newPlaces()
+    for (const tenant of ['a', 'b', 'c', 'd', 'e', 'f']) {
+      const one = lane(tenant)
+      const offer = places.offer(one, 0)
+      expect(offer).toBeGreaterThan(0)
+      places.take(one, offer)
+    }
   })
 
   it('has none when all are taken', () => {
@@ -39,17 +49,17 @@ describe('DeliveryPlaces', () => {
     expect([places.areFull, places.offer(lane('c'), 0)]).toEqual([true, 0])
   })
 
-  it('lets an endpoint have one more with each success, and half with each failure', () => {
+  it('lets an endpoint have one more with each prompt success, and half with each failure', () => {
     const places = newPlaces()
     const one = newLane({ tenantId: 'a', webhookId: 'w' })
     const begin = one.window
-    places.learn(one, true)
+    places.learn(one, 'prompt')
     expect(one.window).toBe(begin + 1)
-    for (let count = 0; count < 50; count += 1) places.learn(one, true)
+    for (let count = 0; count < 50; count += 1) places.learn(one, 'prompt')
     expect(one.window).toBe(16)
-    places.learn(one, false)
+    places.learn(one, 'failure')
     expect(one.window).toBe(8)
-    for (let count = 0; count < 50; count += 1) places.learn(one, false)
+    for (let count = 0; count < 50; count += 1) places.learn(one, 'failure')
     expect(one.window).toBe(1)
   })
 })

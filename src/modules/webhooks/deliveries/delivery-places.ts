@@ -7,28 +7,27 @@ export interface PlacesOptions {
   readonly laneSize: number
 }
 
-/** What one tenant can have of all places: whoever has many receivers that hang leaves the rest to others. */
-const TENANT_SHARE = 0.5
+/** What a delivery has shown of its endpoint. */
+export type Showing = 'prompt' | 'failure' | 'nothing'
 
 /**
- * The deliveries that one replica can have under way. An endpoint begins with few and gets one more with each success, half with
- * each failure, as TCP does it: one that hangs never gets to hold many.
+ * The deliveries that one replica can have under way. An endpoint begins with few and gets one more with each prompt success, half
+ * with each failure, as TCP does it: one that hangs never gets to hold many. A tenant gets no more than what is free after it (a
+ * dynamic threshold, as switches share their buffers): alone half of all, one of n a share of n + 1, so that there is always
+ * something left for who comes next.
  */
 export class DeliveryPlaces {
   private readonly byTenant = new Map<string, number>()
-  private readonly tenantSize: number
   private used = 0
 
-  constructor(private readonly options: PlacesOptions) {
-    this.tenantSize = Math.ceil(options.size * TENANT_SHARE)
-  }
+  constructor(private readonly options: PlacesOptions) {}
 
   get areFull(): boolean {
-    return this.used >= this.options.size
+    return this.free <= 0
   }
 
-  isTenantFull({ tenantId }: DeliveryLane): boolean {
-    return this.tenantUse(tenantId) >= this.tenantSize
+  isTenantFull(lane: DeliveryLane): boolean {
+    return this.leftFor(lane) <= 0
   }
 
   /** Whether the endpoint has as much under way as it may. */
@@ -38,10 +37,9 @@ export class DeliveryPlaces {
 
   /** The places that an endpoint can have now, when so many others wait for theirs. */
   offer(lane: DeliveryLane, othersWaiting: number): number {
-    const fairShare = Math.ceil((this.options.size - this.used) / (othersWaiting + 1))
-    const ofTenant = this.tenantSize - this.tenantUse(lane.tenantId)
+    const fairShare = Math.ceil(this.free / (othersWaiting + 1))
     const ofLane = Math.min(lane.window, this.options.laneSize) - lane.inFlight
-    return Math.max(0, Math.min(fairShare, ofTenant, ofLane))
+    return Math.max(0, Math.min(fairShare, this.leftFor(lane), ofLane))
   }
 
   take(lane: DeliveryLane, places: number): void {
@@ -55,11 +53,18 @@ export class DeliveryPlaces {
     if (this.tenantUse(lane.tenantId) === 0) this.byTenant.delete(lane.tenantId)
   }
 
-  /** What a delivery has shown of its endpoint. */
-  learn(lane: DeliveryLane, isDelivered: boolean): void {
-    lane.window = isDelivered
-      ? Math.min(lane.window + 1, this.options.laneSize)
-      : Math.max(1, Math.floor(lane.window / 2))
+  learn(lane: DeliveryLane, showing: Showing): void {
+    if (showing === 'prompt') lane.window = Math.min(lane.window + 1, this.options.laneSize)
+    if (showing === 'failure') lane.window = Math.max(1, Math.floor(lane.window / 2))
+  }
+
+  private get free(): number {
+    return this.options.size - this.used
+  }
+
+  /** So many that what the tenant has is no more than what is free. */
+  private leftFor({ tenantId }: DeliveryLane): number {
+    return Math.ceil((this.free - this.tenantUse(tenantId)) / 2)
   }
 
   private tenantUse(tenantId: string): number {

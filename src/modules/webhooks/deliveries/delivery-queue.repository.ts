@@ -26,11 +26,19 @@ export interface Claimed {
   readonly nextDueMs: number | null
   /** Until it may be sent anything at all: its pace, or a pause. 0: now. Null: it is switched off. */
   readonly blockedMs: number | null
+  /** It is blocked by a pause, and not by its pace. */
+  readonly isPaused: boolean
 }
 
 const DISPATCH = { purpose: 'webhooks.dispatch' }
 /** Deliveries of a recovering endpoint that one claim makes due. */
 const RECOVERY_BATCH = 500
+const CLOSE_BATCH = 1000
+const WEBHOOK_DELETED = 'The webhook was deleted.'
+/** Token bucket of an endpoint's pace: a tenth may come at once. */
+const BUCKET = 'greatest(1, w.max_per_second / 10)'
+/** What comes in a second; with a full bucket not more than the pace, with a little room for what the way to the receiver adds. */
+const REFILL = `((w.max_per_second - ${BUCKET} + 1) * 0.95)`
 const FIRST_ID = '00000000-0000-0000-0000-000000000000'
 
 /**
@@ -69,7 +77,7 @@ export class DeliveryQueueRepository {
     return { due: rows.filter(({ isDue }) => isDue), last: rows.length === limit ? (rows.at(-1) ?? null) : null }
   }
 
-  /** The same of one tenant, without endpoints that are switched off. */
+  /** The same of one tenant, without endpoints that are switched off or paused. */
   listDueEndpointsOf(tenantId: string): Promise<EndpointKey[]> {
     return this.database.workers.read(
       { tenantId },
@@ -87,7 +95,9 @@ export class DeliveryQueueRepository {
              )
              SELECT $1::uuid AS "tenantId", webhook_id AS "webhookId" FROM endpoint e
               WHERE next_retry_at <= now()
-                AND EXISTS (SELECT FROM webhooks w WHERE w.tenant_id = $1 AND w.id = e.webhook_id AND w.is_active)`,
+                AND EXISTS (SELECT FROM webhooks w JOIN webhook_health h ON h.tenant_id = w.tenant_id AND h.webhook_id = w.id
+                             WHERE w.tenant_id = $1 AND w.id = e.webhook_id AND w.is_active
+                               AND (h.paused_until IS NULL OR h.paused_until <= now()))`,
         values: [tenantId],
       },
     )
@@ -111,8 +121,30 @@ export class DeliveryQueueRepository {
         secrets,
         nextDueMs: next?.nextDueMs ?? null,
         blockedMs: next?.blockedMs ?? null,
+        isPaused: next?.isPaused ?? false,
       }
     })
+  }
+
+  /** Ends what waits for an endpoint that was deleted; nothing where it was not. In batches: nobody waits for it. */
+  async closeDeleted({ tenantId, webhookId }: EndpointKey): Promise<void> {
+    let closed = CLOSE_BATCH
+    while (closed === CLOSE_BATCH) {
+      closed = await this.database.workers.flight({ tenantId }, (tx) =>
+        tx.execute({
+          name: 'webhook_close_deleted',
+          text: `UPDATE webhook_deliveries d
+                    SET status = 'exhausted', next_retry_at = NULL, finished_at = now(), last_error = $3, is_early = false
+                   FROM (SELECT q.id FROM webhooks w
+                           JOIN webhook_deliveries q ON q.tenant_id = w.tenant_id AND q.webhook_id = w.id
+                          WHERE w.tenant_id = $1 AND w.id = $2 AND w.deleted_at IS NOT NULL AND q.next_retry_at IS NOT NULL
+                            AND (q.status <> 'delivering' OR q.next_retry_at <= now())
+                          ORDER BY q.next_retry_at LIMIT ${CLOSE_BATCH} FOR NO KEY UPDATE OF q SKIP LOCKED) AS left_over
+                  WHERE d.tenant_id = $1 AND d.id = left_over.id`,
+          values: [tenantId, webhookId, WEBHOOK_DELETED],
+        }),
+      )
+    }
   }
 
   /** Gives back what was claimed and not sent: it is due again, and it was no attempt. */
@@ -156,7 +188,7 @@ export class DeliveryQueueRepository {
                   AND d.id > coalesce(h.recovery_cursor, $3)
                 ORDER BY d.id LIMIT ${RECOVERY_BATCH} FOR NO KEY UPDATE OF d
              ), made_due AS (
-               UPDATE webhook_deliveries d SET next_retry_at = least(d.next_retry_at, d.created_at)
+               UPDATE webhook_deliveries d SET next_retry_at = least(d.next_retry_at, d.created_at), is_early = true
                  FROM waiting WHERE d.tenant_id = $1 AND d.id = waiting.id
              ), last AS (
                SELECT (SELECT id FROM waiting ORDER BY id DESC LIMIT 1) AS id
@@ -173,17 +205,16 @@ export class DeliveryQueueRepository {
   ): Promise<(Omit<ClaimedDelivery, 'tenantId'> & { url: string })[]> {
     return tx.query({
       name: 'webhook_take',
-      // Bucket: a tenth of the pace may come at once, and what is left of it comes evenly, so that no second has more.
       text: `WITH endpoint AS (
                SELECT w.url, w.max_per_second, h.circuit_level, h.paused_until, h.tokens, h.tokens_at, clock_timestamp() AS at,
-                      greatest(1, w.max_per_second / 10) AS size
+                      ${BUCKET} AS size, ${REFILL} AS refill
                  FROM webhooks w JOIN webhook_health h ON h.tenant_id = w.tenant_id AND h.webhook_id = w.id
                 WHERE w.tenant_id = $1 AND w.id = $2 AND w.is_active
              ), under_way AS (
                SELECT count(*) AS n FROM webhook_deliveries
                 WHERE tenant_id = $1 AND webhook_id = $2 AND status = 'delivering' AND next_retry_at > now()
              ), bucket AS (
-               SELECT least(e.size, e.tokens + greatest(0, extract(epoch FROM e.at - e.tokens_at)) * (e.max_per_second - e.size + 1))
+               SELECT least(e.size, e.tokens + greatest(0, extract(epoch FROM e.at - e.tokens_at)) * e.refill)
                         AS tokens
                  FROM endpoint e WHERE e.max_per_second IS NOT NULL
              ), allowed AS (
@@ -193,19 +224,21 @@ export class DeliveryQueueRepository {
              ), due AS (
                SELECT d.id, d.next_retry_at FROM webhook_deliveries d
                 WHERE d.tenant_id = $1 AND d.webhook_id = $2 AND d.next_retry_at <= now()
-                ORDER BY d.next_retry_at, d.id LIMIT (SELECT n FROM allowed) FOR NO KEY UPDATE SKIP LOCKED
+                ORDER BY d.next_retry_at, d.id LIMIT coalesce((SELECT n FROM allowed), 0) FOR NO KEY UPDATE SKIP LOCKED
              ), taken AS (
                UPDATE webhook_deliveries d
-                  SET status = 'delivering', claim_number = d.claim_number + 1, next_retry_at = now() + $5 * interval '1 ms'
+                  SET status = 'delivering', claim_number = d.claim_number + 1,
+                      next_retry_at = clock_timestamp() + $5 * interval '1 ms'
                  FROM due WHERE d.tenant_id = $1 AND d.id = due.id
-              RETURNING d.id, d.claim_number, d.message_id, d.event_type, d.attempts, due.next_retry_at AS due_at, d.created_at
+              RETURNING d.id, d.claim_number, d.message_id, d.event_type, d.attempts, d.retry_step, d.is_early,
+                        due.next_retry_at AS due_at, d.created_at
              ), paid AS (
                UPDATE webhook_health h SET tokens = b.tokens - (SELECT count(*) FROM taken), tokens_at = e.at
                  FROM bucket b CROSS JOIN endpoint e
                 WHERE h.tenant_id = $1 AND h.webhook_id = $2 AND EXISTS (SELECT FROM taken)
              )
              SELECT t.id, $2::uuid AS "webhookId", t.claim_number AS "claimNumber", t.message_id AS "messageId",
-                    t.event_type AS "eventType", m.body, t.attempts, t.due_at AS "dueAt", t.created_at AS "createdAt", e.url
+                    t.event_type AS "eventType", m.body, t.attempts, t.retry_step AS "retryStep", t.is_early AS "isEarly", t.due_at AS "dueAt", t.created_at AS "createdAt", e.url
                FROM taken t JOIN webhook_messages m ON m.tenant_id = $1 AND m.id = t.message_id CROSS JOIN endpoint e
               ORDER BY t.due_at, t.id`,
       values: [tenantId, webhookId, limit, maxInFlight, claimMs],
@@ -216,16 +249,16 @@ export class DeliveryQueueRepository {
   private lookAhead(
     { tenantId, webhookId }: EndpointKey,
     tx: Tx,
-  ): Promise<{ nextDueMs: number | null; blockedMs: number }[]> {
+  ): Promise<{ nextDueMs: number | null; blockedMs: number; isPaused: boolean }[]> {
     return tx.query({
       name: 'webhook_look_ahead',
       text: `SELECT (SELECT greatest(0, extract(epoch FROM min(d.next_retry_at) - clock_timestamp()) * 1000)::float8
                        FROM webhook_deliveries d
                       WHERE d.tenant_id = $1 AND d.webhook_id = $2 AND d.next_retry_at IS NOT NULL) AS "nextDueMs",
                     greatest(0, extract(epoch FROM h.paused_until - clock_timestamp()) * 1000,
-                      1000 * (1 - h.tokens - extract(epoch FROM clock_timestamp() - h.tokens_at)
-                                             * (w.max_per_second - greatest(1, w.max_per_second / 10) + 1))
-                        / (w.max_per_second - greatest(1, w.max_per_second / 10) + 1))::float8 AS "blockedMs"
+                      1000 * (1 - h.tokens - extract(epoch FROM clock_timestamp() - h.tokens_at) * ${REFILL}) / ${REFILL}
+                    )::float8 AS "blockedMs",
+                    coalesce(h.paused_until > clock_timestamp(), false) AS "isPaused"
                FROM webhooks w JOIN webhook_health h ON h.tenant_id = w.tenant_id AND h.webhook_id = w.id
               WHERE w.tenant_id = $1 AND w.id = $2 AND w.is_active`,
       values: [tenantId, webhookId],

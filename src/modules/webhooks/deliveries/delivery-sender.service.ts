@@ -10,6 +10,14 @@ import { signedHeaders } from './signature.js'
 const MAX_ANSWER_BYTES = 4096
 const NOT_2XX = 'The receiver did not answer with a 2xx status.'
 
+/** Nothing goes out without a signature. */
+const UNSIGNABLE = {
+  status: null,
+  headers: null,
+  body: null,
+  error: 'There is no signing secret that can be read. Rotate it.',
+} satisfies Answer
+
 /** Sends a delivery once. */
 @Injectable()
 export class DeliverySender {
@@ -26,9 +34,10 @@ export class DeliverySender {
   async send(delivery: ClaimedDelivery, { url, keys }: DeliveryTarget, signal: AbortSignal): Promise<Attempt> {
     const { messageId: id, body } = delivery
     const startedAt = new Date()
+    if (keys.length === 0) return { url, startedAt, durationMs: 0, ...UNSIGNABLE }
     const since = performance.now()
     const answer = await this.post(url, signedHeaders({ id, at: startedAt, body }, keys), body, signal)
-    return { startedAt, durationMs: Math.round(performance.now() - since), ...answer }
+    return { url, startedAt, durationMs: Math.round(performance.now() - since), ...answer }
   }
 
   private async post(url: string, headers: Record<string, string>, body: string, signal: AbortSignal): Promise<Answer> {

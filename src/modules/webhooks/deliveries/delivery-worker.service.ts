@@ -4,7 +4,11 @@ import type { Attempt, ClaimedDelivery, DeliveryTarget } from './attempt.js'
 import { DeliveryClaims } from './delivery-claims.service.js'
 import { DeliveryMetrics } from './delivery-metrics.service.js'
 import { DeliveryOutcomes } from './delivery-outcomes.service.js'
+import type { Showing } from './delivery-places.js'
 import { DeliverySender } from './delivery-sender.service.js'
+
+/** Slower receivers earn no further places. */
+const PROMPT_MS = 1000
 
 /** Brings claimed deliveries to an outcome, or gives them back. */
 @Injectable()
@@ -31,27 +35,28 @@ export class DeliveryWorker {
     this.stop.abort()
   }
 
-  /** Never rejects: what could not be written down is sent again when its claim has ended. @returns whether it arrived */
-  async deliver(delivery: ClaimedDelivery, target: DeliveryTarget): Promise<boolean> {
+  /** Never rejects: what could not be written down is sent again when its claim has ended. */
+  async deliver(delivery: ClaimedDelivery, target: DeliveryTarget): Promise<Showing> {
     this.track(1)
     try {
       const attempt = await this.attempt(delivery, target)
       if (attempt) return await this.settle(delivery, attempt)
       await this.claims.release(delivery.tenantId, [delivery])
-      return false
+      return 'nothing'
     } catch (error) {
       const fields = { err: error, event: 'webhook_delivery_lost', deliveryId: delivery.id }
       this.logger.warn(fields, 'webhook_delivery_lost')
-      return false
+      return 'nothing'
     } finally {
       this.track(-1)
     }
   }
 
-  private async settle(delivery: ClaimedDelivery, attempt: Attempt): Promise<boolean> {
+  private async settle(delivery: ClaimedDelivery, attempt: Attempt): Promise<Showing> {
     const outcome = await this.outcomes.add(delivery, attempt)
     this.metrics.count(outcome)
-    return outcome.status === 'delivered'
+    if (outcome.status !== 'delivered') return 'failure'
+    return attempt.durationMs <= PROMPT_MS ? 'prompt' : 'nothing'
   }
 
   /** Null: it was cut off, or never begun. */

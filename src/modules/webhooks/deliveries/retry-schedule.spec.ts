@@ -8,14 +8,14 @@ const HOUR = 60 * MINUTE
 const policy = { retrySeconds: [5, 300], maxRetryAfterSeconds: 600 }
 const MIDDLE = 0.5
 
-const delay = (attempts: number, retryAfterMs: number | null = null, random = MIDDLE) =>
-  retryDelayMs(policy, { attempts, retryAfterMs, random })
+const delay = (step: number, retryAfterMs: number | null = null, random = MIDDLE) =>
+  retryDelayMs(policy, { step, retryAfterMs, random })
 
 describe('retryDelayMs', () => {
   it("is the contract's schedule by default, and then nothing", () => {
     const { WEBHOOK_RETRY_SECONDS: retrySeconds } = settingsSchema.parse({})
     const delays = Array.from({ length: 10 }, (_, index) =>
-      retryDelayMs({ ...policy, retrySeconds }, { attempts: index + 1, retryAfterMs: null, random: MIDDLE }),
+      retryDelayMs({ ...policy, retrySeconds }, { step: index + 1, retryAfterMs: null, random: MIDDLE }),
     )
     const hours = [2, 5, 10, 14, 20, 24].map((count) => count * HOUR)
     expect(delays).toEqual([5 * SECOND, 5 * MINUTE, 30 * MINUTE, ...hours, null])

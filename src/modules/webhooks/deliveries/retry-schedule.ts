@@ -10,16 +10,16 @@ export interface RetryPolicy {
 
 /**
  * How long a delivery waits for its next attempt.
- * @param attempts that have failed so far, this one included
+ * @param step how many of its attempts by this schedule have failed, this one included
  * @param retryAfterMs what the receiver asked for; it can make the wait longer, not shorter
  * @param random from 0 to 1
  * @returns null: there is no next attempt
  */
 export function retryDelayMs(
   { retrySeconds, maxRetryAfterSeconds }: RetryPolicy,
-  { attempts, retryAfterMs, random }: { attempts: number; retryAfterMs: number | null; random: number },
+  { step, retryAfterMs, random }: { step: number; retryAfterMs: number | null; random: number },
 ): number | null {
-  const seconds = retrySeconds[attempts - 1]
+  const seconds = retrySeconds[step - 1]
   if (seconds === undefined) return null
   const planned = seconds * MS_PER_SECOND * (1 + JITTER * (2 * random - 1))
   const asked = Math.min(retryAfterMs ?? 0, maxRetryAfterSeconds * MS_PER_SECOND)

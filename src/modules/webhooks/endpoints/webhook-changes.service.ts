@@ -5,21 +5,19 @@ import { EventBus } from '#platform/events/event-bus.js'
 import { DeliveryBell } from '../deliveries/delivery-bell.service.js'
 import { noSuchWebhook } from '../webhooks.errors.js'
 import type { WebhookKey, WebhookRecord } from './webhook.js'
-import { WebhookChanged, WebhookDeleted } from './webhook-changes.events.js'
+import { WebhookChanged } from './webhook-changes.events.js'
 import { WebhookDrafts } from './webhook-drafts.service.js'
-import { WebhookKeyring } from './webhook-keyring.service.js'
 import { toWebhook } from './webhook-view.js'
 import { WebhooksRepository } from './webhooks.repository.js'
 import type { ChangeWebhookCommand, Webhook } from './webhooks.schemas.js'
 
-/** Changes and deletes endpoints. */
+/** Changes endpoints. */
 @Injectable()
 export class WebhookChanges {
   constructor(
     private readonly database: Database,
     private readonly repository: WebhooksRepository,
     private readonly drafts: WebhookDrafts,
-    private readonly keyring: WebhookKeyring,
     private readonly events: EventBus,
     private readonly bell: DeliveryBell,
   ) {}
@@ -31,16 +29,6 @@ export class WebhookChanges {
       const after = this.drafts.change(before, command)
       if (after) await this.write(before, after, tx)
       return this.show(before, tx)
-    })
-  }
-
-  /** Its secrets go, its deliveries stay. @throws AppError `not_found` */
-  async delete(tenantId: string, id: string): Promise<void> {
-    await this.database.transaction({ tenantId }, async (tx) => {
-      const webhook = await this.getForChange({ tenantId, id }, tx)
-      await this.repository.delete(webhook, tx)
-      await this.keyring.revokeAll(webhook, tx)
-      await this.events.emit(new WebhookDeleted(webhook), tx)
     })
   }
 

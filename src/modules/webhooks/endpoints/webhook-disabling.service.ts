@@ -15,11 +15,11 @@ export class WebhookDisabling {
     private readonly events: EventBus,
   ) {}
 
-  /** Nothing where it is off already. */
-  async disable(webhook: WebhookKey, reason: DisabledReason): Promise<void> {
+  /** Nothing where it is off already, or has another URL by now. */
+  async disable(webhook: WebhookKey, url: string, reason: DisabledReason): Promise<void> {
     const { tenantId, id } = webhook
     await this.database.workers.transaction({ tenantId }, async (tx) => {
-      if (!(await this.webhooks.disable(webhook, reason, tx))) return
+      if (!(await this.webhooks.disable(webhook, { url, reason }, tx))) return
       await this.events.emit(new WebhookDisabled(tenantId, id, reason), tx)
     })
   }

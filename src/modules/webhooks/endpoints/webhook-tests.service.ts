@@ -27,7 +27,7 @@ export class WebhookTests {
   /** @throws AppError `not_found`, `webhook_inactive` */
   async send(tenantId: string, id: string, command: TestWebhookCommand): Promise<SentTest> {
     return this.database.transaction({ tenantId }, async (tx) => {
-      const webhook = await this.repository.findForChange({ tenantId, id }, tx)
+      const webhook = await this.repository.findRow({ tenantId, id }, tx)
       if (!webhook) throw noSuchWebhook()
       if (!webhook.isActive) throw webhookInactive()
       const message = this.compose(webhook.id, command?.type)

@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Endpoint } from '#platform/http/endpoint.js'
 import { type Page, sendNextLink } from '#platform/http/page.js'
 import { CurrentPrincipal, type Principal } from '#platform/http/principal.js'
+import { WebhookDeletion } from './webhook-deletion.service.js'
 import { WebhookChanges } from './webhook-changes.service.js'
 import { WebhookCreation } from './webhook-creation.service.js'
 import {
@@ -29,6 +30,7 @@ export class WebhooksController {
     private readonly webhooks: Webhooks,
     private readonly creation: WebhookCreation,
     private readonly changes: WebhookChanges,
+    private readonly deletion: WebhookDeletion,
   ) {}
 
   @Post()
@@ -108,6 +110,6 @@ export class WebhooksController {
     problems: [404],
   })
   async delete(@CurrentPrincipal() { tenantId }: Principal, @Param('id') id: string): Promise<void> {
-    await this.changes.delete(tenantId, id)
+    await this.deletion.delete(tenantId, id)
   }
 }

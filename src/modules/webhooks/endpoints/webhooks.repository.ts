@@ -94,23 +94,22 @@ export class WebhooksRepository {
     await tx.query({ text: 'SELECT webhook_wake_recovering(ARRAY[$1::uuid])', values: [id] })
   }
 
-  /** Switches an endpoint off, and says why. @returns false when it was off already */
-  async disable({ tenantId, id }: WebhookKey, reason: DisabledReason, tx: Tx): Promise<boolean> {
+  /** Switches an endpoint off, and says why. @returns false when it was off already, or has another URL by now */
+  async disable(
+    { tenantId, id }: WebhookKey,
+    { url, reason }: { url: string; reason: DisabledReason },
+    tx: Tx,
+  ): Promise<boolean> {
     const changed = await tx.execute({
       text: `UPDATE webhooks SET is_active = false, disabled_reason = $3, disabled_at = now(), updated_at = now()
-              WHERE tenant_id = $1 AND id = $2 AND is_active`,
-      values: [tenantId, id, reason],
+              WHERE tenant_id = $1 AND id = $2 AND is_active AND url = $4`,
+      values: [tenantId, id, reason, url],
     })
     return changed === 1
   }
 
-  /** Its deliveries stay, for those who ask what was sent; what still waits has nowhere to go. */
+  /** Its deliveries stay, for those who ask what was sent; those that wait are ended by whoever would have sent them. */
   async delete({ tenantId, id }: WebhookKey, tx: Tx): Promise<void> {
-    await tx.execute({
-      text: `UPDATE webhook_deliveries SET status = 'exhausted', next_retry_at = NULL, finished_at = now(), last_error = $3
-              WHERE tenant_id = $1 AND webhook_id = $2 AND status IN ('pending', 'retrying')`,
-      values: [tenantId, id, 'The webhook was deleted.'],
-    })
     await tx.execute({
       text: 'UPDATE webhooks SET is_active = false, deleted_at = now(), updated_at = now() WHERE tenant_id = $1 AND id = $2',
       values: [tenantId, id],
@@ -118,6 +117,7 @@ export class WebhooksRepository {
   }
 
   async findRow({ tenantId, id }: WebhookKey, tx: Tx): Promise<WebhookRow | null> {
+    if (!isUuid(id)) return null
     const rows = await tx.query<WebhookRow>({ text: `${ROWS} AND w.id = $2`, values: [tenantId, id] })
     return rows[0] ?? null
   }

@@ -78,7 +78,8 @@ export class ReplayBatchesRepository {
              ), untold AS (
                SELECT message_id, event_type, row_number() OVER (ORDER BY id) AS place FROM message
                 WHERE NOT EXISTS (SELECT FROM webhook_deliveries made
-                                   WHERE made.tenant_id = $1 AND made.message_id = message.message_id AND made.replay_id = $8)
+                                   WHERE made.tenant_id = $1 AND made.message_id = message.message_id AND made.webhook_id = $2
+                                     AND (made.replay_id = $8 OR made.next_retry_at IS NOT NULL))
              ), added AS (
                INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, message_id, event_type, status, next_retry_at, replay_id,
                                                created_at)

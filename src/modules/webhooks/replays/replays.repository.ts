@@ -51,9 +51,11 @@ export class ReplaysRepository {
   /** How many messages a replay of the window would send again. */
   async count({ tenantId, webhookId }: WebhookKey, { since, until, status }: ReplayWindow, tx: Tx): Promise<number> {
     const rows = await tx.query<{ count: string }>({
-      text: `SELECT count(DISTINCT message_id) AS count FROM webhook_deliveries
+      text: `SELECT count(DISTINCT message_id) AS count FROM webhook_deliveries d
               WHERE tenant_id = $1 AND webhook_id = $2 AND id >= $3 AND id < $4 AND created_at >= $5 AND created_at < $6
-                AND ($7::text IS NULL OR status = $7)`,
+                AND ($7::text IS NULL OR status = $7)
+                AND NOT EXISTS (SELECT FROM webhook_deliveries w WHERE w.tenant_id = $1 AND w.message_id = d.message_id
+                                   AND w.webhook_id = $2 AND w.next_retry_at IS NOT NULL)`,
       values: [tenantId, webhookId, firstIdSince(since), firstIdAfter(until), since, until, status],
     })
     return Number(rows[0]?.count ?? 0)
