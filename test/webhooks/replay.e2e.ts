@@ -74,9 +74,9 @@ async function madeBy(id: string): Promise<string[]> {
   return rows.map(({ message }) => String(message))
 }
 
-/** What waits is delivered. */
+/** What waits comes to its end. */
 const settle = () =>
-  app.sql(`UPDATE webhook_deliveries SET status = 'delivered', next_retry_at = NULL, finished_at = now()
+  app.sql(`UPDATE webhook_deliveries SET status = 'exhausted', next_retry_at = NULL, finished_at = now()
             WHERE next_retry_at IS NOT NULL`)
 
 const messagesOf = (deliveries: readonly PlantedDelivery[]): string[] => deliveries.map(({ messageId }) => messageId)
