@@ -1,10 +1,41 @@
 import { Module } from '@nestjs/common'
+import { EventCatalogue } from './catalogue/event-catalogue.service.js'
+import { EventTypesController } from './catalogue/event-types.controller.js'
 import { DeliveryBell } from './deliveries/delivery-bell.service.js'
+import { WebhookActionsController } from './endpoints/webhook-actions.controller.js'
+import { WebhookChanges } from './endpoints/webhook-changes.service.js'
+import { WebhookCreation } from './endpoints/webhook-creation.service.js'
+import { WebhookDrafts } from './endpoints/webhook-drafts.service.js'
+import { WebhookKeyring } from './endpoints/webhook-keyring.service.js'
+import { WebhookRotation } from './endpoints/webhook-rotation.service.js'
+import { WebhookSecretsRepository } from './endpoints/webhook-secrets.repository.js'
 import { WebhookSecrets } from './endpoints/webhook-secrets.service.js'
+import { WebhookTests } from './endpoints/webhook-tests.service.js'
+import { WebhookUrls } from './endpoints/webhook-urls.service.js'
+import { WebhooksController } from './endpoints/webhooks.controller.js'
+import { WebhooksRepository } from './endpoints/webhooks.repository.js'
+import { Webhooks } from './endpoints/webhooks.service.js'
 import { WebhookFanOut } from './fan-out.subscriber.js'
 import { WebhookMessagesRepository } from './webhook-messages.repository.js'
 
 @Module({
-  providers: [DeliveryBell, WebhookFanOut, WebhookMessagesRepository, WebhookSecrets],
+  controllers: [EventTypesController, WebhookActionsController, WebhooksController],
+  providers: [
+    DeliveryBell,
+    EventCatalogue,
+    WebhookChanges,
+    WebhookCreation,
+    WebhookDrafts,
+    WebhookFanOut,
+    WebhookKeyring,
+    WebhookMessagesRepository,
+    WebhookRotation,
+    WebhookSecrets,
+    WebhookSecretsRepository,
+    WebhookTests,
+    WebhookUrls,
+    Webhooks,
+    WebhooksRepository,
+  ],
 })
 export class WebhooksModule {}

@@ -2,18 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
 import { newId } from '#kernel/ids.js'
 import { Sealer } from '#platform/secrets/sealer.js'
-import { toSecretText } from './signing-secret.js'
+import { type SealedSecret, type SecretKey, toSecretText } from './signing-secret.js'
 
 /** Standard Webhooks asks for 24 to 64 bytes. */
 const KEY_BYTES = 32
-
-export interface SecretKey {
-  readonly tenantId: string
-  readonly webhookId: string
-  readonly id: string
-}
-
-export type SealedSecret = SecretKey & { readonly sealed: Buffer }
 
 /** Makes signing secrets, and opens what the database keeps of them. */
 @Injectable()
