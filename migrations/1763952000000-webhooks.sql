@@ -96,14 +96,15 @@ CREATE TABLE webhook_health (
   webhook_id           uuid NOT NULL,
   -- Token bucket of `max_per_second`, as it was at `tokens_at`.
   tokens               double precision NOT NULL DEFAULT 1,
-  tokens_at            timestamptz NOT NULL DEFAULT '-infinity',
+  tokens_at            timestamptz NOT NULL DEFAULT now(),
   consecutive_failures integer NOT NULL DEFAULT 0,
   -- How often in a row the circuit has opened; 0: it is closed. Each time it stays open for twice as long.
   circuit_level        integer NOT NULL DEFAULT 0,
   -- Nothing is sent before: the circuit is open, or the receiver said Retry-After.
   paused_until         timestamptz,
-  -- It answers again after a time of failure: what waits for a retry goes now, oldest first.
+  -- It answers again after a time of failure: what waits for a retry becomes due now, once each, oldest first, as far as the cursor has come.
   is_recovering        boolean NOT NULL DEFAULT false,
+  recovery_cursor      uuid,
   -- Begin of the failures that no success has interrupted.
   failing_since        timestamptz,
   last_success_at      timestamptz,

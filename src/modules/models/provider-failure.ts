@@ -1,6 +1,6 @@
 import { AISDKError, APICallError } from '@ai-sdk/provider'
 import { ModelFailure } from './model-failure.js'
-import { readRetryAfterMs } from './retry-after.js'
+import { readRetryAfterMs } from '#kernel/retry-after.js'
 
 const MAX_DETAIL_LENGTH = 500
 /** Providers quote parts of the key that they refuse. */

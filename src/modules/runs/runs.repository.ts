@@ -6,7 +6,7 @@ import type { Tx } from '#platform/database/tx.js'
 import type { RunEntity } from './run.entity.js'
 import type { RunRow, RunSummaryRow } from './run-view.js'
 import type { RunFilter } from './runs.schemas.js'
-import { toStorableJson } from './storable.js'
+import { toStorableJson } from '#kernel/storable.js'
 
 const SUMMARY_COLUMNS = `r.id, r.agent, r.agent_version, p.slug AS project, r.status, r.task, r.model, r.error_code,
   r.error_detail, r.input_tokens, r.cached_input_tokens, r.output_tokens, r.reasoning_tokens, r.cost_usd, r.cache,

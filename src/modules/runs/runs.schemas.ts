@@ -3,7 +3,7 @@ import { findUnstorable } from '#kernel/storable-json.js'
 import { modelNameSchema, runLimitsSchema } from '#modules/agents'
 import { pageQueryShape, pageSchema } from '#platform/http/page.js'
 import { RUN_STATUSES } from './run-status.js'
-import { isStorable } from './storable.js'
+import { isStorable } from '#kernel/storable.js'
 
 export const MAX_TASK_LENGTH = 5000
 const MAX_CONTEXT_LENGTH = 100_000

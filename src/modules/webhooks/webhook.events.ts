@@ -1,9 +1,7 @@
+import type { DisabledReason } from './disabled-reason.js'
 import { type Actor, type AuditFacts, AuditedEvent } from '#platform/events/audited-event.js'
 
 const SYSTEM: Actor = { type: 'system', id: null }
-
-/** Why an endpoint was switched off by itself. */
-export type DisabledReason = 'gone' | 'failing'
 
 /** An endpoint was switched off, and not by a person. */
 export class WebhookDisabled extends AuditedEvent {

@@ -2,6 +2,16 @@ import { Module } from '@nestjs/common'
 import { EventCatalogue } from './catalogue/event-catalogue.service.js'
 import { EventTypesController } from './catalogue/event-types.controller.js'
 import { DeliveryBell } from './deliveries/delivery-bell.service.js'
+import { DeliveryClaims } from './deliveries/delivery-claims.service.js'
+import { DeliveryDispatcher } from './deliveries/delivery-dispatcher.job.js'
+import { deliveryMetricsProviders } from './deliveries/delivery-metrics.service.js'
+import { DeliveryOutcomesRepository } from './deliveries/delivery-outcomes.repository.js'
+import { DeliveryOutcomes } from './deliveries/delivery-outcomes.service.js'
+import { DeliveryQueueRepository } from './deliveries/delivery-queue.repository.js'
+import { DeliverySender } from './deliveries/delivery-sender.service.js'
+import { DeliveryWorker } from './deliveries/delivery-worker.service.js'
+import { EndpointDisablingRepository } from './endpoints/endpoint-disabling.repository.js'
+import { EndpointDisabling } from './endpoints/endpoint-disabling.service.js'
 import { WebhookActionsController } from './endpoints/webhook-actions.controller.js'
 import { WebhookChanges } from './endpoints/webhook-changes.service.js'
 import { WebhookCreation } from './endpoints/webhook-creation.service.js'
@@ -22,6 +32,15 @@ import { WebhookMessagesRepository } from './webhook-messages.repository.js'
   controllers: [EventTypesController, WebhookActionsController, WebhooksController],
   providers: [
     DeliveryBell,
+    DeliveryClaims,
+    DeliveryDispatcher,
+    DeliveryOutcomes,
+    DeliveryOutcomesRepository,
+    DeliveryQueueRepository,
+    DeliverySender,
+    DeliveryWorker,
+    EndpointDisabling,
+    EndpointDisablingRepository,
     EventCatalogue,
     WebhookChanges,
     WebhookCreation,
@@ -36,6 +55,7 @@ import { WebhookMessagesRepository } from './webhook-messages.repository.js'
     WebhookUrls,
     Webhooks,
     WebhooksRepository,
+    ...deliveryMetricsProviders,
   ],
 })
 export class WebhooksModule {}

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { DISABLED_REASONS } from '../disabled-reason.js'
 import { WebhookDisabled } from '../webhook.events.js'
 import { type PublicEvent, publicEvent } from './public-event.js'
 

@@ -1,0 +1,52 @@
+import { Injectable } from '@nestjs/common'
+import { AppConfig } from '#platform/config/app-config.js'
+import { WebhookSecrets } from '../endpoints/webhook-secrets.service.js'
+import type { ClaimedDelivery, DeliveryTarget } from './attempt.js'
+import { DeliveryQueueRepository, type EndpointKey } from './delivery-queue.repository.js'
+
+/** How much longer than a request a claim lasts: what was sent has to be written down, too. */
+const CLAIM_MARGIN_MS = 5000
+/** In {@link Batch.nextLookMs}: only a bell, or a sweep, has a reason to look again. */
+export const NOTHING_WAITS = Infinity
+
+export interface Batch {
+  readonly deliveries: readonly ClaimedDelivery[]
+  readonly target: DeliveryTarget
+  /** Until there may be more; 0: there may be now. */
+  readonly nextLookMs: number
+  /** Until the endpoint may be sent anything at all; 0: now. */
+  readonly blockedMs: number
+}
+
+/** Takes what is due of an endpoint for this replica, with all that it takes to send it. */
+@Injectable()
+export class DeliveryClaims {
+  private readonly maxInFlight: number
+  private readonly claimMs: number
+
+  constructor(
+    { settings }: AppConfig,
+    private readonly queue: DeliveryQueueRepository,
+    private readonly secrets: WebhookSecrets,
+  ) {
+    this.maxInFlight = settings.WEBHOOK_ENDPOINT_CONCURRENCY
+    this.claimMs = settings.WEBHOOK_TIMEOUT_MS + CLAIM_MARGIN_MS
+  }
+
+  async claim({ tenantId, webhookId }: EndpointKey, limit: number): Promise<Batch> {
+    const { maxInFlight, claimMs } = this
+    const claimed = await this.queue.claim({ tenantId, webhookId, limit, maxInFlight, claimMs })
+    const { deliveries, url, secrets, nextDueMs, blockedMs } = claimed
+    return {
+      deliveries,
+      target: { url: url ?? '', keys: deliveries.length > 0 ? secrets.map((secret) => this.secrets.open(secret)) : [] },
+      nextLookMs: nextDueMs === null ? NOTHING_WAITS : Math.max(nextDueMs, blockedMs),
+      blockedMs,
+    }
+  }
+
+  /** Gives back what was claimed and not sent. */
+  release(tenantId: string, deliveries: readonly ClaimedDelivery[]): Promise<void> {
+    return this.queue.release(tenantId, deliveries)
+  }
+}

@@ -1,0 +1,208 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap } from '@nestjs/common'
+import { PinoLogger } from 'nestjs-pino'
+import { AppConfig } from '#platform/config/app-config.js'
+import { PeriodicTask } from '#platform/jobs/periodic-task.js'
+import { DeliveryBell } from './delivery-bell.service.js'
+import { type Batch, DeliveryClaims } from './delivery-claims.service.js'
+import { type DeliveryLane, newLane } from './delivery-lane.js'
+import { DeliveryQueueRepository, type EndpointKey } from './delivery-queue.repository.js'
+import { DeliveryWorker } from './delivery-worker.service.js'
+
+/** Whatever became of the bell, and of retries whose time has come. */
+const SWEEP_INTERVAL_MS = 500
+/** Endpoints that one look of a sweep goes over. */
+const ENDPOINTS_PER_LOOK = 1000
+/** Most deliveries in one claim. */
+const MAX_BATCH = 32
+/** Claims on their way at once: each has a connection. */
+const MAX_CLAIMS = 4
+/** Somebody else has the endpoint's places, or its one try: he may be gone. */
+const CONTENDED_MS = 250
+/** A blocked endpoint is asked about again this soon, since a person may have switched it on. */
+const MAX_BLOCKED_MS = 2000
+/** At shutdown, receivers that answer within this are heard. */
+const DRAIN_MS = 1500
+const ABORT_MS = 2000
+const POLL_MS = 20
+
+/**
+ * Sends what is due: endpoints take turns, each with as much as is free for it, so that one with a long queue, or a receiver
+ * that hangs, stands in nobody's way. Every replica has one; the rows say who sends what.
+ */
+@Injectable()
+export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly lanes = new Map<string, DeliveryLane>()
+  /** In the order of their turns. */
+  private readonly ready = new Set<DeliveryLane>()
+  private readonly rung = new Set<string>()
+  private readonly sweep: PeriodicTask
+  private readonly laneSize: number
+  private free: number
+  private claiming = 0
+  private isListing = false
+  private isStopping = false
+
+  constructor(
+    { settings }: AppConfig,
+    private readonly bell: DeliveryBell,
+    private readonly queue: DeliveryQueueRepository,
+    private readonly claims: DeliveryClaims,
+    private readonly worker: DeliveryWorker,
+    private readonly logger: PinoLogger,
+  ) {
+    logger.setContext(DeliveryDispatcher.name)
+    this.free = settings.WEBHOOK_CONCURRENCY
+    this.laneSize = settings.WEBHOOK_ENDPOINT_CONCURRENCY
+    const pass = () => this.lookAtAll()
+    this.sweep = new PeriodicTask({ everyMs: SWEEP_INTERVAL_MS, failure: 'webhook_sweep_failed', logger, pass })
+  }
+
+  onApplicationBootstrap(): void {
+    this.bell.listen((tenantId) => (tenantId === null ? void this.sweep.run() : this.hear(tenantId)))
+    this.sweep.start()
+  }
+
+  /** Takes no more, lets requests under way end for a moment, and gives the others back. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.isStopping = true
+    await this.sweep.stop()
+    for (const lane of this.lanes.values()) clearTimeout(lane.timer)
+    await this.waitUntilIdle(DRAIN_MS)
+    this.worker.abortAll()
+    await this.waitUntilIdle(ABORT_MS)
+  }
+
+  /** Goes over all endpoints that have something due, in batches. */
+  private async lookAtAll(): Promise<void> {
+    let after: EndpointKey | null = null
+    do {
+      const { due, last }: Awaited<ReturnType<DeliveryQueueRepository['listDueEndpoints']>> =
+        await this.queue.listDueEndpoints(after, ENDPOINTS_PER_LOOK)
+      for (const endpoint of due) this.look(this.laneOf(endpoint))
+      after = last
+    } while (after && !this.isStopping)
+  }
+
+  private hear(tenantId: string): void {
+    this.rung.add(tenantId)
+    if (!this.isListing) void this.listRung()
+  }
+
+  /** Those who ring meanwhile have their turn afterwards, however often they do. */
+  private async listRung(): Promise<void> {
+    this.isListing = true
+    for (const tenantId of this.rung) {
+      this.rung.delete(tenantId)
+      try {
+        for (const endpoint of await this.queue.listDueEndpointsOf(tenantId)) this.look(this.laneOf(endpoint))
+      } catch (error) {
+        this.warn('webhook_look_failed', error, tenantId)
+      }
+    }
+    this.isListing = false
+  }
+
+  private laneOf(endpoint: EndpointKey): DeliveryLane {
+    const key = `${endpoint.tenantId}/${endpoint.webhookId}`
+    const lane = this.lanes.get(key) ?? newLane(endpoint)
+    this.lanes.set(key, lane)
+    return lane
+  }
+
+  /** Gives the endpoint a turn, unless it may not be sent anything yet. */
+  private look(lane: DeliveryLane): void {
+    if (this.isStopping || performance.now() < lane.blockedUntilMs) return
+    lane.wantsLook = true
+    if (lane.isClaiming || lane.inFlight >= this.laneSize) return
+    this.ready.add(lane)
+    this.takeTurns()
+  }
+
+  private takeTurns(): void {
+    for (const lane of this.ready) {
+      if (this.free <= 0 || this.claiming >= MAX_CLAIMS || this.isStopping) return
+      this.ready.delete(lane)
+      const fairShare = Math.ceil(this.free / (this.ready.size + 1))
+      const limit = Math.min(MAX_BATCH, fairShare, this.laneSize - lane.inFlight)
+      if (limit > 0) void this.fill(lane, limit)
+    }
+  }
+
+  private async fill(lane: DeliveryLane, limit: number): Promise<void> {
+    this.reserve(lane, limit)
+    lane.isClaiming = true
+    lane.wantsLook = false
+    this.claiming += 1
+    try {
+      const batch = await this.claims.claim(lane, limit)
+      this.reserve(lane, batch.deliveries.length - limit)
+      this.start(lane, batch)
+      this.planNextLook(lane, batch, limit)
+    } catch (error) {
+      this.reserve(lane, -limit)
+      this.warn('webhook_claim_failed', error, lane.tenantId)
+    } finally {
+      this.claiming -= 1
+      lane.isClaiming = false
+      this.settle(lane)
+    }
+  }
+
+  private start(lane: DeliveryLane, { deliveries, target }: Batch): void {
+    for (const delivery of deliveries) {
+      void this.worker.deliver(delivery, target).finally(() => {
+        this.reserve(lane, -1)
+        this.settle(lane)
+      })
+    }
+  }
+
+  private planNextLook(lane: DeliveryLane, { deliveries, nextLookMs, blockedMs }: Batch, limit: number): void {
+    const waitMs = blockedMs > 0 ? Math.min(nextLookMs, MAX_BLOCKED_MS) : nextLookMs
+    lane.blockedUntilMs = blockedMs > 0 ? performance.now() + Math.min(blockedMs, MAX_BLOCKED_MS) : 0
+    lane.isContended = waitMs === 0 && deliveries.length < limit
+    if (lane.isContended) this.lookLater(lane, CONTENDED_MS)
+    else if (waitMs === 0) lane.wantsLook = true
+    else if (waitMs <= SWEEP_INTERVAL_MS || blockedMs > 0) this.lookLater(lane, waitMs)
+  }
+
+  /** What is due later than the next sweep is the sweep's to find. */
+  private lookLater(lane: DeliveryLane, waitMs: number): void {
+    clearTimeout(lane.timer)
+    if (waitMs === Infinity) return
+    lane.timer = setTimeout(() => {
+      lane.timer = undefined
+      lane.blockedUntilMs = 0
+      this.look(lane)
+      this.forgetIdle(lane)
+    }, waitMs)
+  }
+
+  /** After a claim or a delivery: places are free again, perhaps for the same endpoint. */
+  private settle(lane: DeliveryLane): void {
+    const hasRoom = lane.inFlight <= this.laneSize / 2
+    if (lane.wantsLook && hasRoom) this.look(lane)
+    this.takeTurns()
+    this.forgetIdle(lane)
+  }
+
+  private forgetIdle(lane: DeliveryLane): void {
+    if (lane.inFlight > 0 || lane.isClaiming || lane.wantsLook || lane.timer) return
+    this.lanes.delete(`${lane.tenantId}/${lane.webhookId}`)
+  }
+
+  private reserve(lane: DeliveryLane, places: number): void {
+    this.free -= places
+    lane.inFlight += places
+  }
+
+  private async waitUntilIdle(limitMs: number): Promise<void> {
+    const deadline = Date.now() + limitMs
+    while ((this.claiming > 0 || this.worker.inFlight > 0) && Date.now() < deadline) await sleep(POLL_MS)
+  }
+
+  private warn(event: string, error: unknown, tenantId: string): void {
+    this.logger.warn({ err: error, event, tenantId }, event)
+  }
+}

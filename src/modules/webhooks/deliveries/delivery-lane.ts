@@ -1,0 +1,28 @@
+import type { EndpointKey } from './delivery-queue.repository.js'
+
+/** One endpoint as this replica serves it. */
+export interface DeliveryLane extends EndpointKey {
+  inFlight: number
+  /** A claim is on its way. */
+  isClaiming: boolean
+  /** There may be more, that was not there or not allowed at the last claim. */
+  wantsLook: boolean
+  /** Somebody else had the endpoint's places: the next that becomes free may be ours. */
+  isContended: boolean
+  /** Not before this, on the clock of `performance.now()`: its pace, a pause or its circuit says so. */
+  blockedUntilMs: number
+  timer: NodeJS.Timeout | undefined
+}
+
+export function newLane({ tenantId, webhookId }: EndpointKey): DeliveryLane {
+  return {
+    tenantId,
+    webhookId,
+    inFlight: 0,
+    isClaiming: false,
+    wantsLook: false,
+    isContended: false,
+    blockedUntilMs: 0,
+    timer: undefined,
+  }
+}

@@ -1,0 +1,60 @@
+import { Injectable } from '@nestjs/common'
+import { AppError } from '#kernel/app-error.js'
+import { toStorableText } from '#kernel/storable.js'
+import { AppConfig } from '#platform/config/app-config.js'
+import { OutboundClient } from '#platform/outbound/outbound-client.js'
+import type { Attempt, ClaimedDelivery, DeliveryTarget } from './attempt.js'
+import { signedHeaders } from './signature.js'
+
+/** What is kept of an answer; a receiver has nothing to tell us. */
+const MAX_ANSWER_BYTES = 4096
+const NOT_2XX = 'The receiver did not answer with a 2xx status.'
+
+/** Sends a delivery once. */
+@Injectable()
+export class DeliverySender {
+  private readonly timeoutMs: number
+
+  constructor(
+    config: AppConfig,
+    private readonly outbound: OutboundClient,
+  ) {
+    this.timeoutMs = config.settings.WEBHOOK_TIMEOUT_MS
+  }
+
+  /** What goes wrong is part of the attempt. @throws the signal's reason when that aborts */
+  async send(delivery: ClaimedDelivery, { url, keys }: DeliveryTarget, signal: AbortSignal): Promise<Attempt> {
+    const { messageId: id, body } = delivery
+    const startedAt = new Date()
+    const since = performance.now()
+    const answer = await this.post(url, signedHeaders({ id, at: startedAt, body }, keys), body, signal)
+    return { startedAt, durationMs: Math.round(performance.now() - since), ...answer }
+  }
+
+  private async post(url: string, headers: Record<string, string>, body: string, signal: AbortSignal): Promise<Answer> {
+    try {
+      const answer = await this.outbound.request({
+        url,
+        method: 'POST',
+        headers: { ...headers, 'content-type': 'application/json' },
+        body,
+        timeoutMs: this.timeoutMs,
+        maxResponseBytes: MAX_ANSWER_BYTES,
+        truncate: true,
+        signal,
+      })
+      const { status } = answer
+      return {
+        status,
+        headers: answer.headers,
+        body: toStorableText(answer.body.toString('utf8')),
+        error: status >= 200 && status < 300 ? null : NOT_2XX,
+      }
+    } catch (error) {
+      if (signal.aborted || !(error instanceof AppError)) throw error
+      return { status: null, headers: null, body: null, error: error.detail ?? error.code }
+    }
+  }
+}
+
+type Answer = Pick<Attempt, 'status' | 'headers' | 'body' | 'error'>
