@@ -1,10 +1,6 @@
-import { randomBytes, randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { randomBytes } from 'node:crypto'
 import { PASSWORD } from '../test-user.js'
 import type { Replicas } from './replicas.js'
-
-const CONFLICT = 409
-const RETRY_MS = 100
 
 export interface HookEndpoint {
   readonly id: string
@@ -30,32 +26,25 @@ export class HookUser {
     return new HookUser(replicas, accessToken, tenant.id)
   }
 
-  addEndpoint(endpoint: { url: string; events: string[]; maxPerSecond?: number }): Promise<HookEndpoint> {
-    return this.create<HookEndpoint>('/v1/webhooks', endpoint)
+  async addEndpoint(endpoint: { url: string; events: string[]; maxPerSecond?: number }): Promise<HookEndpoint> {
+    const response = await this.post('/v1/webhooks', endpoint)
+    if (!response) throw new Error('nobody was there to add an endpoint')
+    return (await response.json()) as HookEndpoint
   }
 
-  /** An `apiKey.created`. @returns the key's id, from whichever replica answered in the end */
-  async addKey(): Promise<string> {
-    return (await this.create<{ id: string }>('/v1/api-keys', { name: 'chaos' })).id
+  /**
+   * An `apiKey.created`, at most once: whoever dies of it is not asked again.
+   * @returns the key's id; null: nobody said whether it is there
+   */
+  async addKey(): Promise<string | null> {
+    const response = await this.post('/v1/api-keys', { name: 'chaos' })
+    return response && ((await response.json()) as { id: string }).id
   }
 
-  private async create<Created>(path: string, body: object): Promise<Created> {
-    const init = {
-      method: 'POST',
-      headers: {
-        authorization: `Bearer ${this.accessToken}`,
-        'content-type': 'application/json',
-        'idempotency-key': randomUUID(),
-      },
-      body: JSON.stringify(body),
-    }
-    while (true) {
-      const response = await this.replicas.request(path, init)
-      if (response.ok) return (await response.json()) as Created
-      const problem = await response.text()
-      if (response.status !== CONFLICT) throw new Error(`${path}: ${response.status} ${problem}`)
-      // The first request of this idempotency key died with its process; it is free again once that is known.
-      await sleep(RETRY_MS)
-    }
+  private async post(path: string, body: object): Promise<Response | null> {
+    const headers = { authorization: `Bearer ${this.accessToken}`, 'content-type': 'application/json' }
+    const response = await this.replicas.tryOnce(path, { method: 'POST', headers, body: JSON.stringify(body) })
+    if (response && !response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+    return response
   }
 }

@@ -13,12 +13,3 @@ export type SealedSecret = SecretKey & { readonly sealed: Buffer }
 export function toSecretText(key: Buffer): string {
   return PREFIX + key.toString('base64')
 }
-
-export interface SecretKey {
-  readonly tenantId: string
-  readonly webhookId: string
-  readonly id: string
-}
-
-/** A secret as the database keeps it. */
-export type SealedSecret = SecretKey & { readonly sealed: Buffer }

@@ -1,4 +1,4 @@
-import type { DisabledReason } from '../webhook.events.js'
+import type { DisabledReason } from '../disabled-reason.js'
 
 export interface WebhookKey {
   readonly tenantId: string
