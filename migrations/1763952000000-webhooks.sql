@@ -246,7 +246,20 @@ BEGIN
   RETURN endpoints;
 END $$;
 
+-- Endpoints that have just begun to recover: the delivery that has waited longest for its retry is due now, so that somebody looks,
+-- and makes the others due as well.
+CREATE FUNCTION webhook_wake_recovering(ids uuid[]) RETURNS void LANGUAGE sql
+BEGIN ATOMIC
+  UPDATE webhook_deliveries d SET next_retry_at = least(d.next_retry_at, now())
+    FROM webhook_health h CROSS JOIN LATERAL (
+           SELECT w.id FROM webhook_deliveries w
+            WHERE w.tenant_id = h.tenant_id AND w.webhook_id = h.webhook_id AND w.status = 'retrying' ORDER BY w.id LIMIT 1) AS oldest
+   WHERE h.tenant_id = app_tenant() AND h.webhook_id = ANY (ids) AND h.is_recovering AND h.recovery_cursor IS NULL
+     AND d.tenant_id = h.tenant_id AND d.id = oldest.id;
+END;
+
 -- down
+DROP FUNCTION webhook_wake_recovering(uuid[]);
 DROP FUNCTION webhook_fan_out(text, text, text, timestamptz);
 DROP TABLE webhook_attempts, webhook_deliveries, webhook_replays, webhook_messages, webhook_health, webhook_secrets,
   webhook_subscriptions, webhooks;

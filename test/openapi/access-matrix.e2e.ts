@@ -134,12 +134,15 @@ async function makeObjects(of: TestUser): Promise<Record<string, string>> {
   // Ours, so that asking it is refused at once and reaches nobody.
   const server = { name: `server-${newId()}`.slice(0, 40), url: 'http://localhost/mcp' }
   const mcpServer = (await of.request({ method: 'POST', url: '/v1/mcp-servers', payload: server })).json()
+  const hook = { url: 'https://receiver.invalid/hook', events: ['run.failed'] }
+  const webhook = (await of.request({ method: 'POST', url: '/v1/webhooks', payload: hook })).json()
   const agent = (await createAgent(of)).json()
   return {
     agents: agent.slug,
     versions: String(agent.version),
     runs: run.id,
     'mcp-servers': mcpServer.id,
+    webhooks: webhook.id,
     approvals: (await ask(app, { tenantId: of.tenantId, runId: run.id })).id,
     members: bystander.userId,
     invitations: invitation.id,

@@ -38,7 +38,12 @@ function readRoutes(tree: string): string[] {
 }
 
 /** To decide says it all; a comment is a person's own choice. */
-const WITH_OPTIONAL_BODY = new Set(['/v1/approvals/{id}/approve', '/v1/approvals/{id}/reject'])
+const WITH_OPTIONAL_BODY = new Set([
+  '/v1/approvals/{id}/approve',
+  '/v1/approvals/{id}/reject',
+  '/v1/webhooks/{id}/rotate-secret',
+  '/v1/webhooks/{id}/test',
+])
 
 describe('the OpenAPI document', () => {
   it('has the form that OpenAPI 3.1 demands', () => {
@@ -77,6 +82,8 @@ describe('the OpenAPI document', () => {
     ['/v1/approvals', ['status', 'runId', 'limit', 'cursor']],
     ['/v1/api-keys', ['limit', 'cursor']],
     ['/v1/mcp-servers', ['limit', 'cursor']],
+    ['/v1/webhooks', ['limit', 'cursor']],
+    ['/v1/webhook-events', []],
     ['/v1/audit-log', ['q', 'actor', 'action', 'resource', 'from', 'to', 'limit', 'cursor']],
     ['/v1/audit-log/verify', []],
     ['/v1/audit-log/export.csv', ['q', 'actor', 'action', 'resource', 'from', 'to']],
@@ -115,7 +122,15 @@ describe('the OpenAPI document', () => {
   })
 
   it('refuses unknown keys of bodies where the server does', () => {
-    for (const name of ['Register', 'Login', 'Refresh', 'StartRun', 'CreateApiKey', 'CreateMcpServer']) {
+    for (const name of [
+      'Register',
+      'Login',
+      'Refresh',
+      'StartRun',
+      'CreateApiKey',
+      'CreateMcpServer',
+      'CreateWebhook',
+    ]) {
       expect([name, document.components.schemas[name]]).toEqual([
         name,
         expect.objectContaining({ type: 'object', additionalProperties: false }),

@@ -27,7 +27,7 @@ const attemptsOf = (deliveryId: unknown) =>
 
 describe('an event', () => {
   it('reaches an endpoint that wants it, signed, as it was written down', async () => {
-    const webhook = await createWebhook(app, user, { url: receiver.url, events: ['apiKey.created'] })
+    const webhook = await createWebhook(user, { url: receiver.url, events: ['apiKey.created'] })
     const apiKeyId = await makeEvent(user)
     const [received] = await receiver.waitFor(1)
     if (!received) throw new Error('nothing came')
@@ -48,7 +48,7 @@ describe('an event', () => {
   it('is recorded with the attempt that delivered it', async () => {
     receiver.answer = (response) =>
       void response.writeHead(200, { 'x-receiver': 'here' }).end(`thanks\0${'x'.repeat(5000)}`)
-    const webhook = await createWebhook(app, user, { url: receiver.url })
+    const webhook = await createWebhook(user, { url: receiver.url })
     await makeEvent(user)
     const [delivery] = await eventually(
       () => deliveriesOf(app, webhook),
@@ -67,7 +67,7 @@ describe('an event', () => {
     const stranger = await TestUser.register(app)
     const wanted = [['*'], ['apiKey.*'], ['run.*', 'apiKey.created'], ['apiKey.created', 'apiKey.*', '*']]
     const unwanted = [['run.*'], ['apiKey.deleted'], ['member.*', 'approval.requested']]
-    const create = (events: string[], owner = user) => createWebhook(app, owner, { url: receiver.url, events })
+    const create = (events: string[], owner = user) => createWebhook(owner, { url: receiver.url, events })
     const wanting = await Promise.all(wanted.map((events) => create(events)))
     const others = await Promise.all([...unwanted.map((events) => create(events)), create(['*'], stranger)])
     await makeEvent(user)
@@ -81,21 +81,21 @@ describe('an event', () => {
   })
 
   it('that was rolled back is told to nobody', async () => {
-    const webhook = await createWebhook(app, user, { url: receiver.url })
+    const webhook = await createWebhook(user, { url: receiver.url })
     const refused = await user.request({ method: 'POST', url: '/v1/api-keys', payload: { name: '', scopes: ['x'] } })
     expect(refused.statusCode).toBe(400)
     expect(await deliveriesOf(app, webhook)).toEqual([])
   })
 
   it.each(['completed', 'failed'] as const)('of a run that has %s follows the one of its start', async (ending) => {
-    const webhook = await createWebhook(app, user, { url: receiver.url, events: ['run.*'] })
+    const webhook = await createWebhook(user, { url: receiver.url, events: ['run.*'] })
     const payload = ending === 'completed' ? { task: 'Say hello.' } : { task: 'Say hello.', outputSchema: NEVER_MET }
     const run = (await user.run(payload)).json()
     expect(run.status).toBe(ending)
     const received = await receiver.waitFor(2)
     const told = received
       .map((webhook_) => verified(webhook_, webhook.secret))
-      .sort((a, b) => (a['type'] === 'run.started' ? -1 : 1))
+      .sort((a) => (a['type'] === 'run.started' ? -1 : 1))
     const facts = { runId: run.id, agent: 'developer', agentVersion: 1, model: run.model, parentRunId: null }
     expect(told).toEqual([
       { type: 'run.started', timestamp: expect.any(String), data: facts },
@@ -125,7 +125,7 @@ describe('an attempt that does not succeed', () => {
     ['a 404', 404, {}],
   ])('for %s is tried again after about five seconds', async (_what, status, headers) => {
     receiver.answer = (response) => void response.writeHead(status, headers).end()
-    const webhook = await createWebhook(app, user, { url: receiver.url })
+    const webhook = await createWebhook(user, { url: receiver.url })
     await makeEvent(user)
     const [delivery] = await eventually(
       () => deliveriesOf(app, webhook),
@@ -138,7 +138,7 @@ describe('an attempt that does not succeed', () => {
 
   it('for a receiver that hangs ends with the time limit', async () => {
     receiver.answer = () => undefined
-    const webhook = await createWebhook(app, user, { url: receiver.url })
+    const webhook = await createWebhook(user, { url: receiver.url })
     await makeEvent(user)
     const [delivery] = await eventually(
       () => deliveriesOf(app, webhook),
@@ -152,10 +152,11 @@ describe('an attempt that does not succeed', () => {
 
   it.each([
     ['a port where nobody listens', 'http://127.0.0.1:1999/', 'The request failed (ECONNREFUSED).'],
-    ['an address that may not be reached', 'http://169.254.169.254/latest', expect.stringContaining('address')],
+    ['an address that must not be reached any more', 'http://169.254.169.254/', 'This address may not be reached.'],
     ['a host that is not there', 'http://nobody.invalid/', expect.any(String)],
   ])('for %s says why, and nothing of our network', async (_what, url, error) => {
-    const webhook = await createWebhook(app, user, { url })
+    const webhook = await createWebhook(user, { url: receiver.url })
+    await app.sql('UPDATE webhooks SET url = $2 WHERE id = $1', [webhook.id, url])
     await makeEvent(user)
     const [delivery] = await eventually(
       () => deliveriesOf(app, webhook),
@@ -175,7 +176,7 @@ describe('an attempt that does not succeed', () => {
     const owner = await TestUser.register(quick)
     // Both replicas serve the queue: the other one's schedule would be five seconds.
     await app.nest.close()
-    const webhook = await createWebhook(quick, owner, { url: flaky.url })
+    const webhook = await createWebhook(owner, { url: flaky.url })
     await makeEvent(owner)
     const received = await flaky.waitFor(3)
     await eventually(

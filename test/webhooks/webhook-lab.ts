@@ -1,5 +1,3 @@
-import { newId } from '#kernel/ids.js'
-import { WebhookSecrets } from '../../src/modules/webhooks/endpoints/webhook-secrets.service.js'
 import type { TestApp } from '../support/test-app.js'
 import type { TestUser } from '../support/test-user.js'
 
@@ -15,24 +13,11 @@ export interface LabWebhookOptions {
   readonly maxPerSecond?: number
 }
 
-export async function createWebhook(
-  app: TestApp,
-  { tenantId }: TestUser,
-  { url, events = ['*'], maxPerSecond }: LabWebhookOptions,
-): Promise<LabWebhook> {
-  const id = newId()
-  const { row, text } = app.nest.get(WebhookSecrets).make({ tenantId, webhookId: id })
-  await app.sql(
-    `INSERT INTO webhooks (tenant_id, id, url, events, is_active, max_per_second, created_at, updated_at)
-     VALUES ($1, $2, $3, $4, true, $5, now(), now())`,
-    [tenantId, id, url, events, maxPerSecond ?? null],
-  )
-  await app.sql('INSERT INTO webhook_health (tenant_id, webhook_id) VALUES ($1, $2)', [tenantId, id])
-  await app.sql(
-    'INSERT INTO webhook_secrets (tenant_id, webhook_id, id, sealed, created_at) VALUES ($1, $2, $3, $4, now())',
-    [tenantId, id, row.id, row.sealed],
-  )
-  return { id, secret: text }
+export async function createWebhook(user: TestUser, options: LabWebhookOptions): Promise<LabWebhook> {
+  const payload = { events: ['*'], ...options }
+  const response = await user.request({ method: 'POST', url: '/v1/webhooks', payload })
+  if (response.statusCode !== 201) throw new Error(response.body)
+  return response.json()
 }
 
 /** Something that endpoints are told of: `apiKey.created`. @returns the key's id */

@@ -10,11 +10,10 @@ import { DeliveryOutcomes } from './deliveries/delivery-outcomes.service.js'
 import { DeliveryQueueRepository } from './deliveries/delivery-queue.repository.js'
 import { DeliverySender } from './deliveries/delivery-sender.service.js'
 import { DeliveryWorker } from './deliveries/delivery-worker.service.js'
-import { EndpointDisablingRepository } from './endpoints/endpoint-disabling.repository.js'
-import { EndpointDisabling } from './endpoints/endpoint-disabling.service.js'
 import { WebhookActionsController } from './endpoints/webhook-actions.controller.js'
 import { WebhookChanges } from './endpoints/webhook-changes.service.js'
 import { WebhookCreation } from './endpoints/webhook-creation.service.js'
+import { WebhookDisabling } from './endpoints/webhook-disabling.service.js'
 import { WebhookDrafts } from './endpoints/webhook-drafts.service.js'
 import { WebhookKeyring } from './endpoints/webhook-keyring.service.js'
 import { WebhookRotation } from './endpoints/webhook-rotation.service.js'
@@ -39,11 +38,10 @@ import { WebhookMessagesRepository } from './webhook-messages.repository.js'
     DeliveryQueueRepository,
     DeliverySender,
     DeliveryWorker,
-    EndpointDisabling,
-    EndpointDisablingRepository,
     EventCatalogue,
     WebhookChanges,
     WebhookCreation,
+    WebhookDisabling,
     WebhookDrafts,
     WebhookFanOut,
     WebhookKeyring,

@@ -6,7 +6,7 @@ import { type PublicEvent, publicEvent } from './public-event.js'
 const disabledSchema = z.strictObject({
   webhookId: z.uuid(),
   reason: z
-    .enum(['gone', 'failing'])
+    .enum(DISABLED_REASONS)
     .meta({ description: 'gone: it answered 410; failing: nothing but failure for days' }),
 })
 

@@ -14,8 +14,8 @@ export interface Batch {
   readonly target: DeliveryTarget
   /** Until there may be more; 0: there may be now. */
   readonly nextLookMs: number
-  /** Until the endpoint may be sent anything at all; 0: now. */
-  readonly blockedMs: number
+  /** Until the endpoint may be sent anything at all; 0: now. Null: it is switched off. */
+  readonly blockedMs: number | null
 }
 
 /** Takes what is due of an endpoint for this replica, with all that it takes to send it. */
@@ -40,7 +40,7 @@ export class DeliveryClaims {
     return {
       deliveries,
       target: { url: url ?? '', keys: deliveries.length > 0 ? secrets.map((secret) => this.secrets.open(secret)) : [] },
-      nextLookMs: nextDueMs === null ? NOTHING_WAITS : Math.max(nextDueMs, blockedMs),
+      nextLookMs: nextDueMs === null ? NOTHING_WAITS : Math.max(nextDueMs, blockedMs ?? 0),
       blockedMs,
     }
   }

@@ -21,6 +21,8 @@ const MAX_CLAIMS = 4
 const CONTENDED_MS = 250
 /** A blocked endpoint is asked about again this soon, since a person may have switched it on. */
 const MAX_BLOCKED_MS = 2000
+/** Until a sweep asks again about an endpoint that is switched off. */
+const REST_MS = 60_000
 /** At shutdown, receivers that answer within this are heard. */
 const DRAIN_MS = 1500
 const ABORT_MS = 2000
@@ -79,7 +81,9 @@ export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplica
     do {
       const { due, last }: Awaited<ReturnType<DeliveryQueueRepository['listDueEndpoints']>> =
         await this.queue.listDueEndpoints(after, ENDPOINTS_PER_LOOK)
-      for (const endpoint of due) this.look(this.laneOf(endpoint))
+      for (const lane of due.map((endpoint) => this.laneOf(endpoint))) {
+        if (lane.restsUntilMs === 0) this.look(lane)
+      }
       after = last
     } while (after && !this.isStopping)
   }
@@ -159,21 +163,31 @@ export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplica
   }
 
   private planNextLook(lane: DeliveryLane, { deliveries, nextLookMs, blockedMs }: Batch, limit: number): void {
-    const waitMs = blockedMs > 0 ? Math.min(nextLookMs, MAX_BLOCKED_MS) : nextLookMs
-    lane.blockedUntilMs = blockedMs > 0 ? performance.now() + Math.min(blockedMs, MAX_BLOCKED_MS) : 0
-    lane.isContended = waitMs === 0 && deliveries.length < limit
+    if (blockedMs === null) return this.rest(lane)
+    if (blockedMs > 0) return this.block(lane, Math.min(blockedMs, MAX_BLOCKED_MS))
+    lane.isContended = nextLookMs === 0 && deliveries.length < limit
     if (lane.isContended) this.lookLater(lane, CONTENDED_MS)
-    else if (waitMs === 0) lane.wantsLook = true
-    else if (waitMs <= SWEEP_INTERVAL_MS || blockedMs > 0) this.lookLater(lane, waitMs)
+    else if (nextLookMs === 0) lane.wantsLook = true
+    // What is due later is for the next sweep to find.
+    else if (nextLookMs <= SWEEP_INTERVAL_MS) this.lookLater(lane, nextLookMs)
   }
 
-  /** What is due later than the next sweep is the sweep's to find. */
+  private rest(lane: DeliveryLane): void {
+    lane.restsUntilMs = performance.now() + REST_MS
+    this.lookLater(lane, REST_MS)
+  }
+
+  private block(lane: DeliveryLane, waitMs: number): void {
+    lane.blockedUntilMs = performance.now() + waitMs
+    this.lookLater(lane, waitMs)
+  }
+
   private lookLater(lane: DeliveryLane, waitMs: number): void {
     clearTimeout(lane.timer)
-    if (waitMs === Infinity) return
     lane.timer = setTimeout(() => {
       lane.timer = undefined
       lane.blockedUntilMs = 0
+      lane.restsUntilMs = 0
       this.look(lane)
       this.forgetIdle(lane)
     }, waitMs)

@@ -11,6 +11,8 @@ export interface DeliveryLane extends EndpointKey {
   isContended: boolean
   /** Not before this, on the clock of `performance.now()`: its pace, a pause or its circuit says so. */
   blockedUntilMs: number
+  /** Switched off: sweeps pass it by until then; who switches it on rings. */
+  restsUntilMs: number
   timer: NodeJS.Timeout | undefined
 }
 
@@ -23,6 +25,7 @@ export function newLane({ tenantId, webhookId }: EndpointKey): DeliveryLane {
     wantsLook: false,
     isContended: false,
     blockedUntilMs: 0,
+    restsUntilMs: 0,
     timer: undefined,
   }
 }

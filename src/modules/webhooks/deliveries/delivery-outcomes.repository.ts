@@ -37,6 +37,7 @@ export class DeliveryOutcomesRepository {
         this.lockHealth(tenantId, tallies, tx),
         this.settle(tenantId, outcomes, tx),
         this.updateHealth(tenantId, tallies, policy, tx),
+        this.wakeRecovering(tallies, tx),
       ])
       return hopeless.filter(({ isHopeless }) => isHopeless).map(({ webhookId }) => webhookId)
     })
@@ -72,6 +73,14 @@ export class DeliveryOutcomesRepository {
              SELECT $1, s.id, s.attempts, o.started_at, o.duration_ms, o.response_status, o.response_headers, o.response_body, o.error
                FROM settled s JOIN outcome o ON o.id = s.id`,
       values: [tenantId, toStorableJson(outcomes.map(toRow))],
+    })
+  }
+
+  private wakeRecovering(tallies: readonly EndpointTally[], tx: Tx): Promise<unknown> {
+    return tx.query({
+      name: 'webhook_wake_recovering',
+      text: 'SELECT webhook_wake_recovering($1)',
+      values: [tallies.map((one) => one.webhook_id)],
     })
   }
 

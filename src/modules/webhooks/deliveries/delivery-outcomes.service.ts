@@ -2,7 +2,8 @@ import { Injectable } from '@nestjs/common'
 import { PinoLogger } from 'nestjs-pino'
 import { AppConfig } from '#platform/config/app-config.js'
 import { GroupCommit } from '#platform/database/group-commit.js'
-import { EndpointDisabling } from '../endpoints/endpoint-disabling.service.js'
+import type { WebhookKey } from '../endpoints/webhook.js'
+import { WebhookDisabling } from '../endpoints/webhook-disabling.service.js'
 import type { DisabledReason } from '../disabled-reason.js'
 import { type Attempt, type ClaimedDelivery, isGone } from './attempt.js'
 import { type CircuitPolicy, DeliveryOutcomesRepository } from './delivery-outcomes.repository.js'
@@ -21,7 +22,7 @@ export class DeliveryOutcomes {
   constructor(
     { settings }: AppConfig,
     private readonly outcomes: DeliveryOutcomesRepository,
-    private readonly disabling: EndpointDisabling,
+    private readonly disabling: WebhookDisabling,
     private readonly logger: PinoLogger,
   ) {
     logger.setContext(DeliveryOutcomes.name)
@@ -46,14 +47,14 @@ export class DeliveryOutcomes {
   private async write(tenantId: string, outcomes: readonly Outcome[]): Promise<void> {
     const hopeless = await this.outcomes.add(tenantId, outcomes, this.circuit)
     const gone = outcomes.filter(({ attempt }) => isGone(attempt)).map(({ delivery }) => delivery.webhookId)
-    for (const webhookId of new Set(gone)) await this.disable({ tenantId, webhookId }, 'gone')
-    for (const webhookId of hopeless) await this.disable({ tenantId, webhookId }, 'failing')
+    for (const id of new Set(gone)) await this.disable({ tenantId, id }, 'gone')
+    for (const id of hopeless) await this.disable({ tenantId, id }, 'failing')
   }
 
   /** The outcomes are written, and stay so: what fails here comes again with the endpoint's next failure. */
-  private async disable(endpoint: { tenantId: string; webhookId: string }, reason: DisabledReason): Promise<void> {
-    await this.disabling.disable(endpoint, reason).catch((error: unknown) => {
-      this.logger.warn({ err: error, event: 'webhook_disable_failed', ...endpoint }, 'webhook_disable_failed')
+  private async disable(webhook: WebhookKey, reason: DisabledReason): Promise<void> {
+    await this.disabling.disable(webhook, reason).catch((error: unknown) => {
+      this.logger.warn({ err: error, event: 'webhook_disable_failed', webhookId: webhook.id }, 'webhook_disable_failed')
     })
   }
 }

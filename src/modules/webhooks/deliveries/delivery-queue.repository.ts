@@ -24,13 +24,11 @@ export interface Claimed {
   readonly secrets: readonly SealedSecret[]
   /** Until something of the endpoint's is due, or is out of its claim; null: nothing waits. */
   readonly nextDueMs: number | null
-  /** Until it may be sent anything at all: pace, pause or, where it is switched off, {@link INACTIVE_MS}. 0: now. */
-  readonly blockedMs: number
+  /** Until it may be sent anything at all: its pace, or a pause. 0: now. Null: it is switched off. */
+  readonly blockedMs: number | null
 }
 
 const DISPATCH = { purpose: 'webhooks.dispatch' }
-/** An endpoint that is switched off is looked at again this late, unless somebody rings. */
-const INACTIVE_MS = 60_000
 /** Deliveries of a recovering endpoint that one claim makes due. */
 const RECOVERY_BATCH = 500
 const FIRST_ID = '00000000-0000-0000-0000-000000000000'
@@ -71,7 +69,7 @@ export class DeliveryQueueRepository {
     return { due: rows.filter(({ isDue }) => isDue), last: rows.length === limit ? (rows.at(-1) ?? null) : null }
   }
 
-  /** The same of one tenant. */
+  /** The same of one tenant, without endpoints that are switched off. */
   listDueEndpointsOf(tenantId: string): Promise<EndpointKey[]> {
     return this.database.workers.read(
       { tenantId },
@@ -87,7 +85,9 @@ export class DeliveryQueueRepository {
                   WHERE d.tenant_id = $1 AND d.next_retry_at IS NOT NULL AND d.webhook_id > e.webhook_id
                   ORDER BY d.webhook_id, d.next_retry_at LIMIT 1) AS next
              )
-             SELECT $1::uuid AS "tenantId", webhook_id AS "webhookId" FROM endpoint WHERE next_retry_at <= now()`,
+             SELECT $1::uuid AS "tenantId", webhook_id AS "webhookId" FROM endpoint e
+              WHERE next_retry_at <= now()
+                AND EXISTS (SELECT FROM webhooks w WHERE w.tenant_id = $1 AND w.id = e.webhook_id AND w.is_active)`,
         values: [tenantId],
       },
     )
@@ -110,7 +110,7 @@ export class DeliveryQueueRepository {
         url: taken[0]?.url ?? null,
         secrets,
         nextDueMs: next?.nextDueMs ?? null,
-        blockedMs: next?.blockedMs ?? INACTIVE_MS,
+        blockedMs: next?.blockedMs ?? null,
       }
     })
   }

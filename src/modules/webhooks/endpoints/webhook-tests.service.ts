@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common'
-import { AppError } from '#kernel/app-error.js'
 import { Clock } from '#kernel/clock.js'
 import { Database } from '#platform/database/database.js'
 import { Idempotency } from '#platform/http/idempotency/idempotency.service.js'
@@ -7,7 +6,7 @@ import { EVENT_TYPES, TEST_EVENT } from '../catalogue/event-types.js'
 import { DeliveryBell } from '../deliveries/delivery-bell.service.js'
 import { type Message, toMessage } from '../message.js'
 import { WebhookMessagesRepository } from '../webhook-messages.repository.js'
-import { noSuchWebhook } from '../webhooks.errors.js'
+import { noSuchWebhook, webhookInactive } from '../webhooks.errors.js'
 import { WebhooksRepository } from './webhooks.repository.js'
 import type { SentTest, TestWebhookCommand } from './webhooks.schemas.js'
 
@@ -30,7 +29,7 @@ export class WebhookTests {
     return this.database.transaction({ tenantId }, async (tx) => {
       const webhook = await this.repository.findForChange({ tenantId, id }, tx)
       if (!webhook) throw noSuchWebhook()
-      if (!webhook.isActive) throw inactive()
+      if (!webhook.isActive) throw webhookInactive()
       const message = this.compose(webhook.id, command?.type)
       const deliveryId = await this.messages.addFor({ tenantId, webhookId: webhook.id }, message, tx)
       await this.bell.ring(tenantId, tx)
@@ -45,10 +44,4 @@ export class WebhookTests {
     const data = event.type === TEST_EVENT.type ? { webhookId } : event.example
     return toMessage(event.type, data, this.clock.now())
   }
-}
-
-function inactive(): AppError {
-  return new AppError('webhook_inactive', 'conflict', {
-    detail: 'This webhook is told nothing while it is not active: switch it on first.',
-  })
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { isUuid } from '#kernel/ids.js'
 import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
+import type { DisabledReason } from '../disabled-reason.js'
 import type { WebhookKey, WebhookRecord } from './webhook.js'
 import type { WebhookRow } from './webhook-view.js'
 
@@ -84,15 +85,32 @@ export class WebhooksRepository {
     await tx.execute({
       text: `UPDATE webhook_health
                 SET consecutive_failures = 0, circuit_level = 0, paused_until = NULL, failing_since = NULL,
+                    recovery_cursor = NULL,
                     is_recovering = EXISTS (SELECT FROM webhook_deliveries
                                              WHERE tenant_id = $1 AND webhook_id = $2 AND next_retry_at IS NOT NULL)
               WHERE tenant_id = $1 AND webhook_id = $2`,
       values: [tenantId, id],
     })
+    await tx.query({ text: 'SELECT webhook_wake_recovering(ARRAY[$1::uuid])', values: [id] })
   }
 
-  /** Its deliveries stay, for those who ask what was sent. */
+  /** Switches an endpoint off, and says why. @returns false when it was off already */
+  async disable({ tenantId, id }: WebhookKey, reason: DisabledReason, tx: Tx): Promise<boolean> {
+    const changed = await tx.execute({
+      text: `UPDATE webhooks SET is_active = false, disabled_reason = $3, disabled_at = now(), updated_at = now()
+              WHERE tenant_id = $1 AND id = $2 AND is_active`,
+      values: [tenantId, id, reason],
+    })
+    return changed === 1
+  }
+
+  /** Its deliveries stay, for those who ask what was sent; what still waits has nowhere to go. */
   async delete({ tenantId, id }: WebhookKey, tx: Tx): Promise<void> {
+    await tx.execute({
+      text: `UPDATE webhook_deliveries SET status = 'exhausted', next_retry_at = NULL, finished_at = now(), last_error = $3
+              WHERE tenant_id = $1 AND webhook_id = $2 AND status IN ('pending', 'retrying')`,
+      values: [tenantId, id, 'The webhook was deleted.'],
+    })
     await tx.execute({
       text: 'UPDATE webhooks SET is_active = false, deleted_at = now(), updated_at = now() WHERE tenant_id = $1 AND id = $2',
       values: [tenantId, id],
