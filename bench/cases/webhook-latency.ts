@@ -3,14 +3,13 @@
  * the message tells and the moment that the request which made the event is answered.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { registerClient } from '../support/api-client.ts'
 import { startApp } from '../support/app-process.ts'
 import type { BenchCase } from '../support/bench-case.ts'
 import { withClient } from '../support/postgres.ts'
 import { median, percentile } from '../support/stats.ts'
 import { createTemporaryDirectory } from '../support/temporary-directory.ts'
 import { startWebhookReceiver } from '../support/webhook-receiver.ts'
-import { webhookEnvironment, WebhookOwner } from '../support/webhooks.ts'
+import { webhookEnvironment, registerOwner, type WebhookOwner } from '../support/webhooks.ts'
 
 const WARM_UP_EVENTS = 40
 const PAUSE_MS = 25
@@ -28,7 +27,7 @@ export const run: BenchCase = async ({ options, postgres }) => {
     databaseUrl: database.url,
     env: webhookEnvironment,
   })
-  const owner = new WebhookOwner(app.baseUrl, await registerClient(app.baseUrl))
+  const owner = await registerOwner(app.baseUrl)
   await owner.addEndpoint({ url: `${receiver.baseUrl}/hooks/0`, events: ['*'] })
 
   await makeEvents(owner, WARM_UP_EVENTS)

@@ -3,7 +3,6 @@
  * and posts the same bodies as many at once, and keeps nothing.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { registerClient } from '../support/api-client.ts'
 import { startApp } from '../support/app-process.ts'
 import type { BenchCase } from '../support/bench-case.ts'
 import { runBareUndici } from '../support/peers.ts'
@@ -11,7 +10,7 @@ import { withClient } from '../support/postgres.ts'
 import { median } from '../support/stats.ts'
 import { createTemporaryDirectory } from '../support/temporary-directory.ts'
 import { startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.ts'
-import { addDeliveries, webhookEnvironment, WebhookOwner } from '../support/webhooks.ts'
+import { addDeliveries, webhookEnvironment, registerOwner, type WebhookOwner } from '../support/webhooks.ts'
 
 const DELIVERIES = 10_000
 const WARM_UP_DELIVERIES = 1000
@@ -38,7 +37,7 @@ export const run: BenchCase = async ({ options, postgres }) => {
     databaseUrl: database.url,
     env: webhookEnvironment,
   })
-  const owner = new WebhookOwner(app.baseUrl, await registerClient(app.baseUrl))
+  const owner = await registerOwner(app.baseUrl)
   const drains: Drain[] = [await addDrain(owner, receiver, 1), await addDrain(owner, receiver, 10)]
   const url = `${receiver.baseUrl}/hooks/bare`
   const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`

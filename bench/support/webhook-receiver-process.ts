@@ -1,6 +1,6 @@
 /**
- * `node webhook-receiver-process.ts`: takes webhooks at `/hooks/…`, notes down when each came, and checks nothing. `/hang/…` reads and
- * never answers. `GET /count`, `GET /arrivals` (`[[webhook-id, path, milliseconds since the epoch], …]`) and `POST /reset` are the
+ * `node webhook-receiver-process.ts`: takes webhooks at `/hooks/…`, notes down when each came, and checks nothing. `/spare/…` is not noted, `/hang/…`
+ * never answered. `GET /count`, `GET /arrivals` (`[[webhook-id, path, milliseconds since the epoch], …]`) and `POST /reset` are the
  * bench's. Prints `{"baseUrl":…}` once it serves.
  */
 import { createServer } from 'node:http'
@@ -15,7 +15,8 @@ const server = createServer((request, response) => {
     if (path.startsWith('/hooks/')) {
       arrivals.push([String(request.headers['webhook-id']), path, at])
       response.writeHead(204).end()
-    } else if (path === '/count') response.end(JSON.stringify(arrivals.length))
+    } else if (path.startsWith('/spare/')) response.writeHead(204).end()
+    else if (path === '/count') response.end(JSON.stringify(arrivals.length))
     else if (path === '/arrivals') response.end(JSON.stringify(arrivals))
     else if (path === '/reset') {
       arrivals = []

@@ -1,6 +1,6 @@
 import type { Client } from 'pg'
 import { z } from 'zod'
-import { type ApiClient, send } from './api-client.ts'
+import { registerClient, send } from './api-client.ts'
 
 const createdSchema = z.object({ id: z.string(), secret: z.string() })
 const keySchema = z.object({ id: z.string() })
@@ -9,40 +9,30 @@ const keySchema = z.object({ id: z.string() })
 export const webhookEnvironment = { OUTBOUND_ALLOWED_CIDRS: '127.0.0.1/32' }
 
 /** Somebody's endpoints, and what they are told of. */
-export class WebhookOwner {
-  constructor(
-    private readonly baseUrl: string,
-    private readonly client: ApiClient,
-  ) {}
-
-  get tenantId(): string {
-    return this.client.tenantId
-  }
-
-  async addEndpoint(body: {
-    url: string
-    events: string[]
-    active?: boolean
-  }): Promise<{ id: string; secret: string }> {
-    return createdSchema.parse(await this.send('POST', '/v1/webhooks', { status: 201, body }))
-  }
-
-  async changeEndpoint(id: string, body: { url?: string; active?: boolean }): Promise<void> {
-    await this.send('PATCH', `/v1/webhooks/${id}`, { status: 200, body })
-  }
-
+export interface WebhookOwner {
+  readonly tenantId: string
+  addEndpoint(body: { url: string; events: string[]; active?: boolean }): Promise<{ id: string; secret: string }>
+  changeEndpoint(id: string, body: { url?: string; active?: boolean }): Promise<void>
   /** `apiKey.created`; the answer comes after the commit. */
-  async addKey(): Promise<string> {
-    return keySchema.parse(await this.send('POST', '/v1/api-keys', { status: 201, body: { name: 'bench' } })).id
-  }
-
+  addKey(): Promise<string>
   /** `apiKey.deleted` */
-  async deleteKey(id: string): Promise<void> {
-    await this.send('DELETE', `/v1/api-keys/${id}`, { status: 204 })
-  }
+  deleteKey(id: string): Promise<void>
+}
 
-  private send(method: string, path: string, expected: { status: number; body?: object }): Promise<unknown> {
-    return send(`${this.baseUrl}${path}`, { method, headers: this.client.headers, ...expected })
+export async function registerOwner(baseUrl: string): Promise<WebhookOwner> {
+  const { headers, tenantId } = await registerClient(baseUrl)
+  const ask = (method: string, path: string, expected: { status: number; body?: object }) =>
+    send(`${baseUrl}${path}`, { method, headers, ...expected })
+  return {
+    tenantId,
+    addEndpoint: async (body) => createdSchema.parse(await ask('POST', '/v1/webhooks', { status: 201, body })),
+    changeEndpoint: async (id, body) => {
+      await ask('PATCH', `/v1/webhooks/${id}`, { status: 200, body })
+    },
+    addKey: async () => keySchema.parse(await ask('POST', '/v1/api-keys', { status: 201, body: { name: 'bench' } })).id,
+    deleteKey: async (id) => {
+      await ask('DELETE', `/v1/api-keys/${id}`, { status: 204 })
+    },
   }
 }
 
@@ -58,12 +48,12 @@ export async function addDeliveries(
   await sql.query(
     `WITH told AS (
        INSERT INTO webhook_messages (tenant_id, id, type, body, created_at)
-       SELECT $1, 'msg_' || replace(uuid_at(now())::text, '-', ''), 'run.completed', $4, now() FROM generate_series(1, $3)
+       SELECT $1::uuid, 'msg_' || replace(uuid_at(now())::text, '-', ''), 'run.completed', $4::text, now() FROM generate_series(1, $3::integer)
        RETURNING id
      ), numbered AS (SELECT id, row_number() OVER () - 1 AS nth FROM told)
      INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, message_id, event_type, status, attempts, next_retry_at, created_at)
-     SELECT $1, uuid_at(now()), ($2::uuid[])[1 + nth % $5], id, 'run.completed', $6, $7,
-            now() + ($8 + ($9 - $8) * nth / $3::float8) * interval '1 ms', now()
+     SELECT $1::uuid, uuid_at(now()), ($2::uuid[])[1 + nth % $5::integer], id, 'run.completed', $6, $7::integer,
+            now() + ($8::float8 + ($9::float8 - $8) * nth / $3) * interval '1 ms', now()
        FROM numbered`,
     [
       tenantId,

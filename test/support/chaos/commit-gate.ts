@@ -9,6 +9,7 @@ const POLL_MS = 10
 export class CommitGate implements AsyncDisposable {
   protected constructor(private readonly client: Client) {}
 
+  /** @param installation what makes the triggers, once the tables are there */
   protected static async connect(databaseUrl: string, installation: string): Promise<Client> {
     const client = new Client({ connectionString: databaseUrl })
     await client.connect()
