@@ -8,7 +8,7 @@ const ROLE = (roles) => `\\.(${roles})\\.ts$`
 const SQL_ROLES = 'repository|entity|read-model'
 /** Roleless files that are wiring or adapters, not rules: each stands for one named class or is a module's index. */
 const ADAPTERS =
-  '(index|agent-directory|model-registry|model-client|model-providers|model-result|token-counter|provider-failure|price-catalogue|password-hasher|access-tokens|verified-tokens|model-call|sentence-ranker|prompt-text|run-metrics)\\.ts$'
+  '(index|agent-directory|model-registry|model-client|model-fetch|model-providers|model-result|token-counter|provider-failure|price-catalogue|password-hasher|access-tokens|verified-tokens|model-call|sentence-ranker|prompt-text|run-metrics)\\.ts$'
 
 export default {
   forbidden: [

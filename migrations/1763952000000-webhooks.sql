@@ -152,7 +152,8 @@ CREATE TABLE webhook_replays (
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, webhook_id) REFERENCES webhooks (tenant_id, id) ON DELETE CASCADE
 );
-CREATE INDEX idx_webhook_replays_open ON webhook_replays (tenant_id, id) WHERE finished_at IS NULL;
+-- One at a time of an endpoint; and how they are found.
+CREATE UNIQUE INDEX webhook_replays_open_key ON webhook_replays (tenant_id, webhook_id) WHERE finished_at IS NULL;
 CREATE INDEX idx_webhook_replays_tenant_webhook ON webhook_replays (tenant_id, webhook_id, id DESC);
 ALTER TABLE webhook_replays ENABLE ROW LEVEL SECURITY;
 ALTER TABLE webhook_replays FORCE ROW LEVEL SECURITY;
@@ -221,8 +222,8 @@ ALTER TABLE webhook_attempts FORCE ROW LEVEL SECURITY;
 CREATE POLICY webhook_attempts_tenant ON webhook_attempts TO :"app_role"
   USING (tenant_id = app_tenant()) WITH CHECK (tenant_id = app_tenant());
 
-GRANT SELECT, INSERT, UPDATE ON webhooks, webhook_health, webhook_replays, webhook_deliveries TO :"app_role";
-GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_secrets TO :"app_role";
+GRANT SELECT, INSERT, UPDATE ON webhooks, webhook_health, webhook_deliveries TO :"app_role";
+GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_secrets, webhook_replays TO :"app_role";
 GRANT SELECT, INSERT, DELETE ON webhook_subscriptions, webhook_messages TO :"app_role";
 GRANT SELECT, INSERT ON webhook_attempts TO :"app_role";
 

@@ -1,6 +1,7 @@
 /**
  * A thousand waiting runs at once on a model that takes a second: us, and beside us Nest the stock way, which has no queue, journal
- * or events to keep. Linux only: it reads our resident memory from /proc.
+ * or events to keep: what it takes is the ideal on these cores, as one second is with cores without end. Linux only: it reads our
+ * resident memory from /proc.
  */
 import { createPeerTable } from '../peers/runs-table.ts'
 import { type ApiClient, createClient, registerClient } from '../support/api-client.ts'
@@ -16,7 +17,7 @@ const RUNS = 1000
 const WARM_UP_ROUNDS = 3
 const WARM_UP_RUNS = 100
 const LATENCY_MS = 1000
-const MAX_RATIO_TO_IDEAL = 1.5
+const MAX_RATIO_TO_STOCK = 1.5
 const SAMPLE_INTERVAL_MS = 20
 const MAX_RESIDENT_MIB = 350
 
@@ -49,7 +50,7 @@ export const run: BenchCase = async ({ postgres }) => {
   const memory = watchResidentMib(app.pid, SAMPLE_INTERVAL_MS)
   const wall = await timed(() => runAll(client))
   const peakMib = memory.stop()
-  const ratio = wall.ms / LATENCY_MS
+  const ratio = wall.ms / peerWall.ms
   const runsMs = wall.value.flatMap((result) => (result.status === 'fulfilled' ? [result.value.ms] : []))
   const failures = wall.value.flatMap((result) => (result.status === 'rejected' ? [String(result.reason)] : []))
   return {
@@ -58,8 +59,8 @@ export const run: BenchCase = async ({ postgres }) => {
         runs: RUNS,
         completed: runsMs.length,
         'wall ms': Math.round(wall.ms),
-        'ideal ms': LATENCY_MS,
-        'wall / ideal': ratio.toFixed(2),
+        'stock ms': Math.round(peerWall.ms),
+        'wall / stock': ratio.toFixed(2),
         'median ms': Math.round(median(runsMs)),
         'p99 ms': Math.round(percentile(runsMs, 99)),
         'peak RSS MiB': Math.round(peakMib),
@@ -73,10 +74,10 @@ export const run: BenchCase = async ({ postgres }) => {
         met: runsMs.length === RUNS,
       },
       {
-        what: 'wall / ideal',
+        what: 'wall, us / stock Nest',
         value: ratio.toFixed(2),
-        target: `≤ ${MAX_RATIO_TO_IDEAL}`,
-        met: ratio <= MAX_RATIO_TO_IDEAL,
+        target: `≤ ${MAX_RATIO_TO_STOCK.toFixed(2)}`,
+        met: ratio <= MAX_RATIO_TO_STOCK,
       },
       {
         what: 'peak RSS of our process',
@@ -86,8 +87,8 @@ export const run: BenchCase = async ({ postgres }) => {
       },
     ],
     notes: [
-      'ideal: the latency of one call, as if all ran side by side at no cost',
-      `${stock.name} takes ${Math.round(peerWall.ms)} ms for the same: ours / its ${(wall.ms / peerWall.ms).toFixed(2)}`,
+      `stock: ${stock.name}, the same runs on the same cores with no queue, journal or events`,
+      `one call takes ${LATENCY_MS} ms, and so would all on cores without end: ours is ${(wall.ms / LATENCY_MS).toFixed(2)} × that`,
       ...new Set(failures),
     ],
     errors: failures.length,

@@ -44,6 +44,7 @@ export const run: BenchCase = async ({ options, postgres }) => {
   }
 
   const overheadMs = median(oursMs) - median(directMs)
+  const ratio = median(oursMs) / median(directMs)
   return {
     table: [describe('TempoNest, waiting run', oursMs), describe('AI SDK, direct call', directMs)],
     checks: [
@@ -55,7 +56,7 @@ export const run: BenchCase = async ({ options, postgres }) => {
       },
     ],
     notes: [
-      `a run adds ${overheadMs.toFixed(1)} ms to the call`,
+      `a run adds ${overheadMs.toFixed(1)} ms to the call: ${ratio.toFixed(1)} × the direct one`,
       `${options.runs} of each, one at a time, in turn, on a simulator with 0 ms latency`,
     ],
     errors: 0,

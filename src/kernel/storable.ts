@@ -19,5 +19,8 @@ export function toStorableValue(value: unknown): unknown {
 
 /** JSON for a `jsonb` column, which refuses null characters and halves of surrogate pairs, in keys and values alike. */
 export function toStorableJson(value: unknown): string {
-  return JSON.stringify(value).replaceAll(JSON_ESCAPE, (escape) => (escape.length > 2 ? '\\ufffd' : escape))
+  const json = JSON.stringify(value)
+  // Nearly all: line ends and quotes are escapes, too, and would have to be looked at one by one.
+  if (!json.includes('\\u')) return json
+  return json.replaceAll(JSON_ESCAPE, (escape) => (escape.length > 2 ? '\\ufffd' : escape))
 }

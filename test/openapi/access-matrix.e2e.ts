@@ -10,6 +10,7 @@ import { createAgent } from '../support/own-agent.js'
 import { expectProblem } from '../support/problem.js'
 import { TestApp } from '../support/test-app.js'
 import { PASSWORD, TestUser } from '../support/test-user.js'
+import { plantDeliveries, plantReplay } from '../support/webhook-rows.js'
 import { ask } from '../approvals/asked-approval.js'
 
 const SAMPLES = 100
@@ -18,6 +19,7 @@ const TIME_LIMIT_MS = 300_000
 const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/agents/{slug}/run': { task: 'Something to do.' },
   'PATCH /v1/agents/{slug}': { name: 'Another name' },
+  'POST /v1/webhooks/{id}/replay': { since: '2026-01-01T00:00:00Z' },
 }
 
 let app: TestApp
@@ -137,6 +139,8 @@ async function makeObjects(of: TestUser): Promise<Record<string, string>> {
   const hook = { url: 'https://receiver.invalid/hook', events: ['run.failed'] }
   const webhook = (await of.request({ method: 'POST', url: '/v1/webhooks', payload: hook })).json()
   const agent = (await createAgent(of)).json()
+  const webhookKey = { tenantId: of.tenantId, webhookId: webhook.id }
+  const [delivery] = await plantDeliveries(app, webhookKey)
   return {
     agents: agent.slug,
     versions: String(agent.version),
@@ -147,6 +151,8 @@ async function makeObjects(of: TestUser): Promise<Record<string, string>> {
     members: bystander.userId,
     invitations: invitation.id,
     sessions: await sessionIdOf(of),
+    'webhook-deliveries': delivery!.id,
+    replays: await plantReplay(app, webhookKey),
   }
 }
 

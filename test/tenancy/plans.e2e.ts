@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { newId } from '#kernel/ids.js'
-import { type Scope, scopeStatement } from '#platform/database/scope.js'
+import { explain } from '../support/explain.js'
 import { MigratedDatabase } from '../support/migrated-database.js'
 
 const TENANTS = 40
@@ -28,17 +28,6 @@ beforeAll(async () => {
 })
 afterAll(async () => database[Symbol.asyncDispose]())
 
-/** The plan as the role that serves gets it, policies and all. */
-function explain(scope: Scope, sql: string): Promise<string> {
-  return database.undone(async () => {
-    const { text, values } = scopeStatement(scope, { statementTimeoutMs: 10_000, idleTimeoutMs: 10_000 })
-    await database.superuser.query(text, [...(values ?? [])])
-    await database.superuser.query(`SET LOCAL ROLE ${database.appRoleName}`)
-    const rows = await database.rows<{ 'QUERY PLAN': string }>(`EXPLAIN ${sql}`)
-    return rows.map((row) => row['QUERY PLAN']).join('\n')
-  })
-}
-
 it.each([
   ['one run', `SELECT * FROM runs r WHERE r.tenant_id = :tenant AND r.id = '${newId()}'`, 'runs_pkey'],
   ['a page of runs', 'SELECT * FROM runs r WHERE r.tenant_id = :tenant ORDER BY r.id DESC LIMIT 20', 'runs_pkey'],
@@ -53,7 +42,7 @@ it.each([
     'idx_runs_tenant_status',
   ],
 ])('%s is found by the index, whatever the policies add', async (_what, sql, index) => {
-  const plan = await explain({ tenantId }, sql.replaceAll(':tenant', `'${tenantId}'`))
+  const plan = await explain(database, { tenantId }, sql.replaceAll(':tenant', `'${tenantId}'`))
   expect(plan).toContain(index)
   expect(plan).not.toMatch(/Seq Scan|Sort/)
 })
@@ -81,7 +70,7 @@ it.each([
     'idx_runs_running',
   ],
 ])('the sweep finds %s by a small index', async (_what, sql, index) => {
-  const plan = await explain({ purpose: 'runs.sweep' }, sql.replaceAll(':tenant', `'${tenantId}'`))
+  const plan = await explain(database, { purpose: 'runs.sweep' }, sql.replaceAll(':tenant', `'${tenantId}'`))
   expect(plan).toContain(index)
   expect(plan).not.toMatch(/Seq Scan|Sort/)
 })

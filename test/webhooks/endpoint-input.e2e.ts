@@ -15,7 +15,7 @@ beforeAll(async () => {
 })
 afterAll(async () => app[Symbol.asyncDispose]())
 
-async function refusalOf(payload: object, pointers: readonly string[]): Promise<string | undefined> {
+async function expectRefusal(payload: object, pointers: readonly string[]): Promise<string | undefined> {
   const problem = expectProblem(await post(owner, payload), { status: 400, code: 'validation_failed', pointers })
   return problem.errors?.[0]?.detail
 }
@@ -54,7 +54,7 @@ const REFUSED_URLS: [string, string][] = [
 
 describe('the URL of a webhook', () => {
   it.each(REFUSED_URLS)('must not be or have %s', async (_, url) => {
-    await refusalOf({ url }, ['/url'])
+    await expectRefusal({ url }, ['/url'])
   })
 
   it('may have a path, a query, a port and a name of any script', async () => {
@@ -66,7 +66,7 @@ describe('the URL of a webhook', () => {
   it('may have 2048 characters, and no more', async () => {
     const longest = BASE + 'a'.repeat(2048 - BASE.length)
     expect((await post(owner, { url: longest })).statusCode).toBe(201)
-    await refusalOf({ url: `${longest}a` }, ['/url'])
+    await expectRefusal({ url: `${longest}a` }, ['/url'])
   })
 
   it('is judged when it is changed, too, and then nothing is', async () => {
@@ -115,7 +115,7 @@ describe('the events of a webhook', () => {
     [null, 'Must be the name of an event type.'],
     [{ type: 'run.completed' }, 'Must be the name of an event type.'],
   ])('are refused where there is none of that name: %j', async (name, detail) => {
-    expect(await refusalOf({ events: ['run.*', name] }, ['/events/1'])).toBe(detail)
+    expect(await expectRefusal({ events: ['run.*', name] }, ['/events/1'])).toBe(detail)
   })
 
   it.each([
@@ -124,7 +124,7 @@ describe('the events of a webhook', () => {
     ['no list', 'run.completed', '/events'],
     ['null', null, '/events'],
   ])('are refused: %s', async (_, events, pointer) => {
-    await refusalOf({ events }, [pointer])
+    await expectRefusal({ events }, [pointer])
   })
 
   it('are refused when they are too many, by one complaint', async () => {
@@ -149,7 +149,7 @@ describe('the other fields of a webhook', () => {
     ['a null character', { description: 'a\u0000' }, '/description'],
     ['a word for a truth', { active: 'yes' }, '/active'],
   ])('are refused: %s', async (_, payload, pointer) => {
-    await refusalOf(payload, [pointer])
+    await expectRefusal(payload, [pointer])
     const { id } = await add(owner)
     const answer = await patch(owner, id, payload)
     expectProblem(answer, { status: 400, code: 'validation_failed', pointers: [pointer] })

@@ -94,7 +94,7 @@ describe("rotating a webhook's secret", () => {
   it('is done one after the other by those who ask at once', async () => {
     const asked = MAX_PREVIOUS + 2
     const answers = await Promise.all(Array.from({ length: asked }, () => rotate(owner, id)))
-    const statuses = answers.map(({ statusCode }) => statusCode).sort()
+    const statuses = answers.map(({ statusCode }) => statusCode).sort((a, b) => a - b)
     expect(statuses).toEqual([...Array.from({ length: MAX_PREVIOUS }, () => 200), 409, 409])
     const { secrets } = await show(owner, id)
     expect(secrets.map(({ expiresAt }) => expiresAt === null)).toEqual([
@@ -103,6 +103,19 @@ describe("rotating a webhook's secret", () => {
     ])
     const given = answers.flatMap((answer) => (answer.statusCode === 200 ? [answer.json().secret] : []))
     expect(await storedSecrets()).toEqual(expect.arrayContaining(given))
+  })
+
+  it('compresses no answer that holds a secret', async () => {
+    const headers = { 'accept-encoding': 'gzip' }
+    const url = `/v1/webhooks/${id}`
+    expect((await owner.request({ url, headers })).headers['content-encoding']).toBe('gzip')
+    const once = { ...headers, 'idempotency-key': newId() }
+    for (const replayed of [undefined, 'true']) {
+      const answer = await owner.request({ method: 'POST', url: `${url}/rotate-secret`, headers: once })
+      expect([answer.statusCode, answer.headers['idempotent-replayed']]).toEqual([200, replayed])
+      expect(answer.headers['content-encoding']).toBeUndefined()
+      expect(answer.rawPayload.length).toBeGreaterThan(500)
+    }
   })
 
   it('happens once for an Idempotency-Key', async () => {

@@ -2,6 +2,7 @@ import { createAnthropic } from '@ai-sdk/anthropic'
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { Settings } from '#platform/config/settings.js'
+import { modelFetch } from './model-fetch.js'
 
 const OPENAI_BASE_URL = 'https://api.openai.com/v1'
 
@@ -26,6 +27,7 @@ function openAi({ OPENAI_API_KEY, OPENAI_BASE_URL: baseURL }: Settings): ModelPr
     ...(OPENAI_API_KEY && { apiKey: OPENAI_API_KEY }),
     includeUsage: true,
     supportsStructuredOutputs: true,
+    fetch: modelFetch,
   })
   return { name: 'openai', defaultModel: 'gpt-5-mini', create: (model) => provider.chatModel(model) }
 }
@@ -36,6 +38,7 @@ function anthropic({ ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL }: Settings): ModelPr
     // The client insists on a key, which a gateway of one's own may not need.
     apiKey: ANTHROPIC_API_KEY ?? 'none',
     ...(ANTHROPIC_BASE_URL && { baseURL: ANTHROPIC_BASE_URL }),
+    fetch: modelFetch,
   })
   return { name: 'anthropic', defaultModel: 'claude-sonnet-4-5', create: (model) => provider.languageModel(model) }
 }
@@ -49,6 +52,7 @@ function ollama({ OLLAMA_BASE_URL }: Settings): ModelProvider | undefined {
     baseURL: base.endsWith('/v1') ? base : `${base}/v1`,
     includeUsage: true,
     supportsStructuredOutputs: true,
+    fetch: modelFetch,
   })
   return { name: 'ollama', defaultModel: 'llama3.2', create: (model) => provider.chatModel(model) }
 }

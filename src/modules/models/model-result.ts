@@ -53,6 +53,8 @@ export function toTokenUsage(usage: LanguageModelV4Usage | undefined): TokenUsag
 
 /** The input usage that a provider's own event tells of before the answer; null for every other event. */
 export function findInputUsage(event: unknown): InputUsage | null {
+  // Of each event of each answer: to be told why one is another costs much more than to see that it is.
+  if (!isMessageStart(event)) return null
   const parsed = messageStartSchema.safeParse(event)
   if (!parsed.success) return null
   const { input_tokens, cache_creation_input_tokens, cache_read_input_tokens } = parsed.data.message.usage
@@ -61,6 +63,10 @@ export function findInputUsage(event: unknown): InputUsage | null {
     inputTokens: toCount(input_tokens) + toCount(cache_creation_input_tokens) + cachedInputTokens,
     cachedInputTokens,
   }
+}
+
+function isMessageStart(event: unknown): boolean {
+  return typeof event === 'object' && event !== null && 'type' in event && event.type === 'message_start'
 }
 
 function isCredible(tokens: number | null | undefined): boolean {

@@ -1,6 +1,7 @@
 import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4StreamPart } from '@ai-sdk/provider'
 import type { AnswerDraft } from './answer-draft.js'
 import { ModelFailure } from './model-failure.js'
+import type { ReadableStreamReadResult } from 'node:stream/web'
 import { toModelFailure } from './provider-failure.js'
 
 export interface StreamRequest {
@@ -53,14 +54,17 @@ async function read(request: StreamRequest, stop: AbortController, idle: NodeJS.
   // Ends a read under way at once, even where a provider's client does not mind the signal.
   stop.signal.addEventListener('abort', () => void reader.cancel().catch(() => undefined), { once: true })
   while (true) {
-    const { done, value } = await reader.read().catch((error: unknown) => {
-      if (stop.signal.aborted) throw stop.signal.reason
+    let part: ReadableStreamReadResult<LanguageModelV4StreamPart>
+    try {
+      part = await reader.read()
+    } catch (error) {
+      stop.signal.throwIfAborted()
       throw new ModelFailure('broken', 'the connection broke off in the middle of its answer.', { cause: error })
-    })
+    }
     stop.signal.throwIfAborted()
-    if (done) return
+    if (part.done) return
     idle.refresh()
-    const text = draft.add(value)
+    const text = draft.add(part.value)
     if (text !== '') onText(text)
   }
 }

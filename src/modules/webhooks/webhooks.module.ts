@@ -1,13 +1,17 @@
 import { Module } from '@nestjs/common'
 import { EventCatalogue } from './catalogue/event-catalogue.service.js'
 import { EventTypesController } from './catalogue/event-types.controller.js'
+import { DeliveriesController } from './deliveries/deliveries.controller.js'
+import { DeliveriesRepository } from './deliveries/deliveries.repository.js'
 import { DeliveryBell } from './deliveries/delivery-bell.service.js'
 import { DeliveryClaims } from './deliveries/delivery-claims.service.js'
 import { DeliveryDispatcher } from './deliveries/delivery-dispatcher.job.js'
 import { deliveryMetricsProviders } from './deliveries/delivery-metrics.service.js'
 import { DeliveryOutcomesRepository } from './deliveries/delivery-outcomes.repository.js'
 import { DeliveryOutcomes } from './deliveries/delivery-outcomes.service.js'
+import { DeliveryQueries } from './deliveries/delivery-queries.service.js'
 import { DeliveryQueueRepository } from './deliveries/delivery-queue.repository.js'
+import { DeliveryRetry } from './deliveries/delivery-retry.service.js'
 import { DeliverySender } from './deliveries/delivery-sender.service.js'
 import { DeliveryWorker } from './deliveries/delivery-worker.service.js'
 import { WebhookActionsController } from './endpoints/webhook-actions.controller.js'
@@ -25,20 +29,44 @@ import { WebhooksController } from './endpoints/webhooks.controller.js'
 import { WebhooksRepository } from './endpoints/webhooks.repository.js'
 import { Webhooks } from './endpoints/webhooks.service.js'
 import { WebhookFanOut } from './fan-out.subscriber.js'
+import { ReplayBatchesRepository } from './replays/replay-batches.repository.js'
+import { ReplayQueries } from './replays/replay-queries.service.js'
+import { ReplayJob } from './replays/replay.job.js'
+import { ReplaysController } from './replays/replays.controller.js'
+import { ReplaysRepository } from './replays/replays.repository.js'
+import { Replays } from './replays/replays.service.js'
+import { MessageRetention } from './retention/message-retention.job.js'
+import { MessageRetentionRepository } from './retention/message-retention.repository.js'
 import { WebhookMessagesRepository } from './webhook-messages.repository.js'
 
 @Module({
-  controllers: [EventTypesController, WebhookActionsController, WebhooksController],
+  controllers: [
+    DeliveriesController,
+    EventTypesController,
+    ReplaysController,
+    WebhookActionsController,
+    WebhooksController,
+  ],
   providers: [
+    DeliveriesRepository,
     DeliveryBell,
     DeliveryClaims,
     DeliveryDispatcher,
     DeliveryOutcomes,
     DeliveryOutcomesRepository,
+    DeliveryQueries,
     DeliveryQueueRepository,
+    DeliveryRetry,
     DeliverySender,
     DeliveryWorker,
     EventCatalogue,
+    MessageRetention,
+    MessageRetentionRepository,
+    ReplayBatchesRepository,
+    ReplayJob,
+    ReplayQueries,
+    Replays,
+    ReplaysRepository,
     WebhookChanges,
     WebhookCreation,
     WebhookDisabling,

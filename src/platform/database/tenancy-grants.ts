@@ -46,7 +46,7 @@ export const TABLE_GRANTS: Readonly<Record<string, readonly string[]>> = {
   webhook_deliveries: ['SELECT', 'INSERT', 'UPDATE'],
   webhook_health: ['SELECT', 'INSERT', 'UPDATE'],
   webhook_messages: ['SELECT', 'INSERT', 'DELETE'],
-  webhook_replays: ['SELECT', 'INSERT', 'UPDATE'],
+  webhook_replays: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   webhook_secrets: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   webhook_subscriptions: ['SELECT', 'INSERT', 'DELETE'],
   webhooks: ['SELECT', 'INSERT', 'UPDATE'],

@@ -23,7 +23,7 @@ export class OutputReader {
 
   /** The value that the caller required; `mismatch` says why the answer is anything else. */
   async readRequired(text: string, schema: JsonSchema): Promise<{ data: unknown; mismatch: string | null }> {
-    const value = parseJson(text.trim()) ?? parseJson(lastFencedBlock(text) ?? '')
+    const value = parseJson(text.trim()) ?? parseLastBlock(text)
     if (value === undefined) return { data: null, mismatch: 'it is not JSON' }
     const mismatch = await this.matcher.findMismatch(compileSchema(schema), value.json)
     return mismatch === null ? { data: value.json, mismatch } : { data: null, mismatch }
@@ -31,13 +31,17 @@ export class OutputReader {
 
   /** The agent's own structured result from the end of a free text; null when there is none that matches. */
   async findDefault(text: string, schema: JsonSchema | undefined): Promise<unknown> {
-    if (!schema) return null
-    const block = parseJson(lastFencedBlock(text) ?? '')
+    const block = schema && parseLastBlock(text)
     if (!block) return null
     let compiled = this.agentSchemas.get(schema)
     if (!compiled) this.agentSchemas.set(schema, (compiled = compileSchema(schema)))
     return (await this.matcher.findMismatch(compiled, block.json)) === null ? block.json : null
   }
+}
+
+function parseLastBlock(text: string): { json: unknown } | undefined {
+  const block = lastFencedBlock(text)
+  return block === undefined ? undefined : parseJson(block)
 }
 
 function lastFencedBlock(text: string): string | undefined {

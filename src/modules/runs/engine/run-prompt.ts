@@ -1,4 +1,6 @@
 const MAX_MISMATCH_LENGTH = 1000
+/** By the agent's own object, which lives as long as the agent's version is known here. */
+const describedSchemas = new WeakMap<object, string>()
 
 /** What the model is told: the agent's standing instructions, and the task with what belongs to it. */
 export interface RunPrompt {
@@ -38,8 +40,12 @@ function describeOutput({ defaultOutputSchema, requiredOutputSchema }: PromptPar
     return `# Form of the answer\nAnswer with one JSON value and nothing else. It must match this JSON Schema:\n${JSON.stringify(requiredOutputSchema)}`
   }
   if (!defaultOutputSchema) return '# Form of the answer\nAnswer in Markdown.'
-  return (
-    '# Form of the answer\nAnswer in Markdown. End with one fenced ```json block that holds the structured result and ' +
-    `matches this JSON Schema:\n${JSON.stringify(defaultOutputSchema)}`
-  )
+  let described = describedSchemas.get(defaultOutputSchema)
+  if (described === undefined) {
+    described =
+      '# Form of the answer\nAnswer in Markdown. End with one fenced ```json block that holds the structured result and ' +
+      `matches this JSON Schema:\n${JSON.stringify(defaultOutputSchema)}`
+    describedSchemas.set(defaultOutputSchema, described)
+  }
+  return described
 }

@@ -3,9 +3,11 @@ import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap
 import { PinoLogger } from 'nestjs-pino'
 import { AppConfig } from '#platform/config/app-config.js'
 import { PeriodicTask } from '#platform/jobs/periodic-task.js'
+import type { ClaimedDelivery, DeliveryTarget } from './attempt.js'
 import { DeliveryBell } from './delivery-bell.service.js'
 import { type Batch, DeliveryClaims } from './delivery-claims.service.js'
 import { type DeliveryLane, newLane } from './delivery-lane.js'
+import { DeliveryPlaces } from './delivery-places.js'
 import { DeliveryQueueRepository, type EndpointKey } from './delivery-queue.repository.js'
 import { DeliveryWorker } from './delivery-worker.service.js'
 
@@ -17,6 +19,8 @@ const ENDPOINTS_PER_LOOK = 1000
 const MAX_BATCH = 32
 /** Claims on their way at once: each has a connection. */
 const MAX_CLAIMS = 4
+/** The same of looks at the deliveries of tenants who rang. */
+const MAX_LOOKS = 4
 /** Somebody else has the endpoint's places, or its one try: he may be gone. */
 const CONTENDED_MS = 250
 /** A blocked endpoint is asked about again this soon, since a person may have switched it on. */
@@ -39,10 +43,9 @@ export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplica
   private readonly ready = new Set<DeliveryLane>()
   private readonly rung = new Set<string>()
   private readonly sweep: PeriodicTask
-  private readonly laneSize: number
-  private free: number
+  private readonly places: DeliveryPlaces
   private claiming = 0
-  private isListing = false
+  private listing = 0
   private isStopping = false
 
   constructor(
@@ -54,8 +57,10 @@ export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplica
     private readonly logger: PinoLogger,
   ) {
     logger.setContext(DeliveryDispatcher.name)
-    this.free = settings.WEBHOOK_CONCURRENCY
-    this.laneSize = settings.WEBHOOK_ENDPOINT_CONCURRENCY
+    this.places = new DeliveryPlaces({
+      size: settings.WEBHOOK_CONCURRENCY,
+      laneSize: settings.WEBHOOK_ENDPOINT_CONCURRENCY,
+    })
     const pass = () => this.lookAtAll()
     this.sweep = new PeriodicTask({ everyMs: SWEEP_INTERVAL_MS, failure: 'webhook_sweep_failed', logger, pass })
   }
@@ -90,12 +95,12 @@ export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplica
 
   private hear(tenantId: string): void {
     this.rung.add(tenantId)
-    if (!this.isListing) void this.listRung()
+    if (this.listing < MAX_LOOKS) void this.listRung()
   }
 
   /** Those who ring meanwhile have their turn afterwards, however often they do. */
   private async listRung(): Promise<void> {
-    this.isListing = true
+    this.listing += 1
     for (const tenantId of this.rung) {
       this.rung.delete(tenantId)
       try {
@@ -104,7 +109,7 @@ export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplica
         this.warn('webhook_look_failed', error, tenantId)
       }
     }
-    this.isListing = false
+    this.listing -= 1
   }
 
   private laneOf(endpoint: EndpointKey): DeliveryLane {
@@ -118,33 +123,34 @@ export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplica
   private look(lane: DeliveryLane): void {
     if (this.isStopping || performance.now() < lane.blockedUntilMs) return
     lane.wantsLook = true
-    if (lane.isClaiming || lane.inFlight >= this.laneSize) return
+    if (lane.isClaiming || this.places.isLaneFull(lane)) return
     this.ready.add(lane)
     this.takeTurns()
   }
 
   private takeTurns(): void {
     for (const lane of this.ready) {
-      if (this.free <= 0 || this.claiming >= MAX_CLAIMS || this.isStopping) return
+      if (this.places.areFull || this.claiming >= MAX_CLAIMS || this.isStopping) return
+      // Stays in its place: another of the tenant's deliveries has to end first.
+      if (this.places.isTenantFull(lane)) continue
       this.ready.delete(lane)
-      const fairShare = Math.ceil(this.free / (this.ready.size + 1))
-      const limit = Math.min(MAX_BATCH, fairShare, this.laneSize - lane.inFlight)
+      const limit = Math.min(MAX_BATCH, this.places.offer(lane, this.ready.size))
       if (limit > 0) void this.fill(lane, limit)
     }
   }
 
   private async fill(lane: DeliveryLane, limit: number): Promise<void> {
-    this.reserve(lane, limit)
+    this.places.take(lane, limit)
     lane.isClaiming = true
     lane.wantsLook = false
     this.claiming += 1
     try {
       const batch = await this.claims.claim(lane, limit)
-      this.reserve(lane, batch.deliveries.length - limit)
+      this.places.leave(lane, limit - batch.deliveries.length)
       this.start(lane, batch)
       this.planNextLook(lane, batch, limit)
     } catch (error) {
-      this.reserve(lane, -limit)
+      this.places.leave(lane, limit)
       this.warn('webhook_claim_failed', error, lane.tenantId)
     } finally {
       this.claiming -= 1
@@ -154,12 +160,15 @@ export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplica
   }
 
   private start(lane: DeliveryLane, { deliveries, target }: Batch): void {
-    for (const delivery of deliveries) {
-      void this.worker.deliver(delivery, target).finally(() => {
-        this.reserve(lane, -1)
-        this.settle(lane)
-      })
-    }
+    for (const delivery of deliveries) void this.deliver(lane, delivery, target)
+  }
+
+  private async deliver(lane: DeliveryLane, delivery: ClaimedDelivery, target: DeliveryTarget): Promise<void> {
+    const isDelivered = await this.worker.deliver(delivery, target)
+    this.places.leave(lane, 1)
+    this.places.learn(lane, isDelivered)
+    lane.wantsLook ||= lane.isContended
+    this.settle(lane)
   }
 
   private planNextLook(lane: DeliveryLane, { deliveries, nextLookMs, blockedMs }: Batch, limit: number): void {
@@ -195,7 +204,7 @@ export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplica
 
   /** After a claim or a delivery: places are free again, perhaps for the same endpoint. */
   private settle(lane: DeliveryLane): void {
-    const hasRoom = lane.inFlight <= this.laneSize / 2
+    const hasRoom = lane.inFlight <= lane.window / 2
     if (lane.wantsLook && hasRoom) this.look(lane)
     this.takeTurns()
     this.forgetIdle(lane)
@@ -204,11 +213,6 @@ export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplica
   private forgetIdle(lane: DeliveryLane): void {
     if (lane.inFlight > 0 || lane.isClaiming || lane.wantsLook || lane.timer) return
     this.lanes.delete(`${lane.tenantId}/${lane.webhookId}`)
-  }
-
-  private reserve(lane: DeliveryLane, places: number): void {
-    this.free -= places
-    lane.inFlight += places
   }
 
   private async waitUntilIdle(limitMs: number): Promise<void> {

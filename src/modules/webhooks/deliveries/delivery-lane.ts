@@ -1,8 +1,13 @@
 import type { EndpointKey } from './delivery-queue.repository.js'
 
+/** Of an endpoint that nothing is known of. */
+const FIRST_WINDOW = 4
+
 /** One endpoint as this replica serves it. */
 export interface DeliveryLane extends EndpointKey {
   inFlight: number
+  /** How many it may have in flight, by what it has shown. */
+  window: number
   /** A claim is on its way. */
   isClaiming: boolean
   /** There may be more, that was not there or not allowed at the last claim. */
@@ -21,6 +26,7 @@ export function newLane({ tenantId, webhookId }: EndpointKey): DeliveryLane {
     tenantId,
     webhookId,
     inFlight: 0,
+    window: FIRST_WINDOW,
     isClaiming: false,
     wantsLook: false,
     isContended: false,

@@ -31,19 +31,27 @@ export class DeliveryWorker {
     this.stop.abort()
   }
 
-  /** Never rejects: what could not be written down is sent again when its claim has ended. */
-  async deliver(delivery: ClaimedDelivery, target: DeliveryTarget): Promise<void> {
+  /** Never rejects: what could not be written down is sent again when its claim has ended. @returns whether it arrived */
+  async deliver(delivery: ClaimedDelivery, target: DeliveryTarget): Promise<boolean> {
     this.track(1)
     try {
       const attempt = await this.attempt(delivery, target)
-      if (attempt) this.metrics.count(await this.outcomes.add(delivery, attempt))
-      else await this.claims.release(delivery.tenantId, [delivery])
+      if (attempt) return await this.settle(delivery, attempt)
+      await this.claims.release(delivery.tenantId, [delivery])
+      return false
     } catch (error) {
       const fields = { err: error, event: 'webhook_delivery_lost', deliveryId: delivery.id }
       this.logger.warn(fields, 'webhook_delivery_lost')
+      return false
     } finally {
       this.track(-1)
     }
+  }
+
+  private async settle(delivery: ClaimedDelivery, attempt: Attempt): Promise<boolean> {
+    const outcome = await this.outcomes.add(delivery, attempt)
+    this.metrics.count(outcome)
+    return outcome.status === 'delivered'
   }
 
   /** Null: it was cut off, or never begun. */

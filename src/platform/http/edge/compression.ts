@@ -17,6 +17,10 @@ export const MIN_COMPRESSED_BYTES = 500
 /** Up to here, compressing at once takes less than handing it to another thread; above, it would hold up everybody. */
 export const MAX_SYNC_BYTES = 16 * 1024
 
+const MIN_WINDOW_BITS = 9
+const MAX_WINDOW_BITS = 15
+/** As zlib has it by default: a window of 15 bits and memory level 9, the most there is. */
+const WINDOW_TO_MEMORY = 6
 const GZIP: ZlibOptions = { level: 6 }
 const BROTLI: BrotliOptions = { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } }
 const COMPRESSIBLE =
@@ -28,7 +32,10 @@ export function isCompressible(contentType: unknown): boolean {
 
 /** For small bodies: see {@link MAX_SYNC_BYTES}. */
 export function compressSync(body: string | Buffer, coding: Coding): Buffer {
-  return coding === 'br' ? brotliCompressSync(body, BROTLI) : gzipSync(body, GZIP)
+  if (coding === 'br') return brotliCompressSync(body, BROTLI)
+  // A window that holds the whole body, and tables to match: zlib's own take 256 KiB for a body of one.
+  const windowBits = Math.min(MAX_WINDOW_BITS, Math.max(MIN_WINDOW_BITS, Math.ceil(Math.log2(body.length + 1))))
+  return gzipSync(body, { ...GZIP, windowBits, memLevel: windowBits - WINDOW_TO_MEMORY })
 }
 
 export function compress(
