@@ -24,6 +24,10 @@ const CASES: Record<string, () => Promise<{ run: BenchCase }>> = {
   start: () => import('./cases/start.ts'),
   memory: () => import('./cases/memory.ts'),
   'open-streams': () => import('./cases/open-streams.ts'),
+  'webhook-latency': () => import('./cases/webhook-latency.ts'),
+  'webhook-throughput': () => import('./cases/webhook-throughput.ts'),
+  'webhook-isolation': () => import('./cases/webhook-isolation.ts'),
+  'webhook-retries': () => import('./cases/webhook-retries.ts'),
 }
 
 for (const [signal, code] of [

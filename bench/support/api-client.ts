@@ -54,17 +54,23 @@ export function createClient(
   }
 }
 
-async function post(
+function post(url: string, expected: { status: number; body: object; headers?: Record<string, string> }) {
+  return send(url, { method: 'POST', ...expected })
+}
+
+/** @returns the parsed answer, null where it is empty @throws when its status is another */
+export async function send(
   url: string,
-  { status, body, headers }: { status: number; body: object; headers?: Record<string, string> },
+  options: { method: string; status: number; body?: object; headers?: Record<string, string> },
 ): Promise<unknown> {
+  const { method, status, body, headers } = options
   const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify(body),
+    method,
+    headers: { ...(body && { 'content-type': 'application/json' }), ...headers },
+    ...(body && { body: JSON.stringify(body) }),
     signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
   })
   const text = await response.text()
-  if (response.status !== status) throw new Error(`POST ${url}: ${response.status} ${text}`)
-  return JSON.parse(text)
+  if (response.status !== status) throw new Error(`${method} ${url}: ${response.status} ${text}`)
+  return text === '' ? null : JSON.parse(text)
 }

@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { z } from 'zod'
 import { startNodeServer } from './processes.ts'
 
@@ -18,6 +20,15 @@ export function startBareFastify({ databaseUrl, tenantId }: PeerOptions) {
 export function startStockNest({ databaseUrl, tenantId, modelBaseUrl = '' }: PeerOptions) {
   const files = ['--import', pathOf('stock-nest/swc-hook.mjs'), pathOf('stock-nest/main.ts')]
   return startPeer('Nest, the stock way', [...files, databaseUrl, tenantId, modelBaseUrl])
+}
+
+/** Posts them all and ends. @returns how many it did a second */
+export async function runBareUndici(options: { url: string; secret: string; count: number; concurrency: number }) {
+  const { url, secret, count, concurrency } = options
+  const args = [pathOf('bare-undici.ts'), url, secret, String(count), String(concurrency)]
+  const { PATH = '', HOME = '' } = process.env
+  const { stdout } = await promisify(execFile)(process.execPath, args, { env: { PATH, HOME } })
+  return z.object({ perSecond: z.number() }).parse(JSON.parse(stdout)).perSecond
 }
 
 function startPeer(name: string, args: string[]) {

@@ -1,8 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { Client } from 'pg'
-
-const HOLD = 4242
-const POLL_MS = 10
+import { CommitGate, HOLD } from './commit-gate.js'
 
 /** Something that a commit wrote into the journal. */
 export interface Mark {
@@ -21,61 +17,14 @@ export interface Mark {
  * Watches the journal in the database itself, as a superuser: notes down each commit, and can stop one at its very end. A run
  * whose root says `killAt: <name of a mark>` in its metadata waits in the commit of that mark for as long as commits are held.
  */
-export class JournalWatch implements AsyncDisposable {
-  private constructor(private readonly client: Client) {}
-
+export class JournalWatch extends CommitGate {
   /** Once the tables are there. */
   static async install(databaseUrl: string): Promise<JournalWatch> {
-    const client = new Client({ connectionString: databaseUrl })
-    await client.connect()
-    await client.query(INSTALLATION)
-    return new JournalWatch(client)
-  }
-
-  /** From now on commits that runs ask to be stopped in wait. */
-  async hold(): Promise<void> {
-    await this.client.query('SELECT pg_advisory_lock($1)', [HOLD])
-  }
-
-  /** Those that wait go on, and commit though nobody hears of it any more. */
-  async letCommit(): Promise<void> {
-    await this.client.query('SELECT pg_advisory_unlock($1)', [HOLD])
-  }
-
-  /** Those that wait are rolled back. */
-  async rollBack(): Promise<void> {
-    while ((await this.held()).length > 0) {
-      await this.client.query(
-        `SELECT pg_terminate_backend(l.pid) FROM pg_locks l
-          WHERE l.locktype = 'advisory' AND l.objid = $1 AND NOT l.granted
-            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
-        [HOLD],
-      )
-      await sleep(POLL_MS)
-    }
-    await this.letCommit()
-  }
-
-  /** Marks at which commits wait now. */
-  async held(): Promise<string[]> {
-    const { rows } = await this.client.query<{ name: string }>(
-      `SELECT a.application_name AS name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-        WHERE l.locktype = 'advisory' AND l.objid = $1 AND NOT l.granted AND a.datname = current_database() ORDER BY 1`,
-      [HOLD],
-    )
-    return rows.map(({ name }) => name)
+    return new JournalWatch(await CommitGate.connect(databaseUrl, INSTALLATION))
   }
 
   marks(): Promise<Mark[]> {
     return this.query<Mark>(`SELECT tx, run_id AS "runId", position, name, fencing, at FROM chaos.marks ORDER BY id`)
-  }
-
-  async query<Row extends object>(text: string, values: unknown[] = []): Promise<Row[]> {
-    return (await this.client.query<Row>(text, values)).rows
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.client.end()
   }
 }
 
