@@ -300,6 +300,7 @@ describe('a request', () => {
     await using it = await start((_request, response) => void response.end())
     const refusal = { code: 'outbound_refused', kind: 'invalid', detail }
     await expect(it.client.request({ url: it.url, method: 'POST', ...init })).rejects.toMatchObject(refusal)
+    await expect(it.client.send({ url: it.url, method: 'POST', ...init })).rejects.toMatchObject(refusal)
     await expect(it.client.fetch(it.url, { method: 'POST', ...init })).rejects.toMatchObject(refusal)
     expect(it.server.connections).toEqual([])
   })

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { DnsHostResolver } from '#platform/outbound/dns-host-resolver.js'
 import { guardedConnector } from '#platform/outbound/guarded-connector.js'
-import { HostResolver } from '#platform/outbound/host-resolver.js'
+import type { HostResolver } from '#platform/outbound/host-resolver.js'
 import { OutboundPolicy } from '#platform/outbound/outbound-policy.js'
 import { Canary, createOutbound, TestNames } from '../support/outbound.js'
 
@@ -146,14 +147,15 @@ describe('URLs of tenants', () => {
   const settings = () => ({ OUTBOUND_ALLOWED_PORTS: `80,443,${canary.port}` })
   const at = (host: string) => `http://${host}:${canary.port}/`
 
-  /** By both ways out, and nobody is connected to. */
+  /** By all ways out, and nobody is connected to. */
   async function expectRefusal(url: string, detail: string, resolver: HostResolver = new TestNames(NAMES)) {
     await using outbound = createOutbound({ env: settings(), resolver })
     const refusal = { code: 'outbound_refused', kind: 'invalid', detail }
     await expect(outbound.client.request({ url })).rejects.toMatchObject(refusal)
+    await expect(outbound.client.send({ url })).rejects.toMatchObject(refusal)
     await expect(outbound.client.fetch(url)).rejects.toMatchObject(refusal)
     expect(canary.connections).toEqual([])
-    expect(await outbound.outcomes()).toEqual({ refused: 2 })
+    expect(await outbound.outcomes()).toEqual({ refused: 3 })
   }
 
   it.each([...LOOPBACK_LITERALS, ...OTHER_LITERALS])('do not reach %s', async (host) => {
@@ -168,7 +170,7 @@ describe('URLs of tenants', () => {
 
   it('do not reach this machine by the name that the operating system knows', async () => {
     for (const name of ['localhost', 'LOCALHOST', 'ⓛocalhost']) {
-      await expectRefusal(at(name), NO_ADDRESS, new HostResolver())
+      await expectRefusal(at(name), NO_ADDRESS, new DnsHostResolver())
     }
   })
 
@@ -228,7 +230,10 @@ describe('URLs of tenants', () => {
     })
     await using outbound = createOutbound({ env: { OUTBOUND_ALLOWED_CIDRS: '127.0.0.0/8' } })
     const url = `http://127.0.0.1:${redirecting.port}/`
-    expect(await outbound.client.request({ url })).toMatchObject({ status, headers: { location: at('127.0.0.1') } })
+    for (const way of ['request', 'send'] as const) {
+      const answer = await outbound.client[way]({ url })
+      expect(answer).toMatchObject({ status, headers: { location: at('127.0.0.1') } })
+    }
     for (const redirect of ['follow', 'manual', 'error'] as const) {
       await expect(outbound.client.fetch(url, { redirect })).rejects.toMatchObject({
         code: 'outbound_refused',
@@ -244,11 +249,12 @@ describe('URLs of tenants', () => {
     try {
       await using outbound = createOutbound({ env: { OUTBOUND_ALLOWED_CIDRS: '127.0.0.0/8' } })
       await outbound.client.request({ url: `http://127.0.0.1:${target.port}/` })
+      await outbound.client.send({ url: `http://127.0.0.1:${target.port}/` })
     } finally {
       delete process.env['HTTP_PROXY']
       delete process.env['http_proxy']
     }
-    expect(target.connections).toEqual(['127.0.0.1'])
+    expect(new Set(target.connections)).toEqual(new Set(['127.0.0.1']))
     expect(canary.connections).toEqual([])
   })
 })

@@ -63,6 +63,18 @@ describe('an event', () => {
     expect(attempt?.['duration_ms']).toBeGreaterThanOrEqual(0)
   })
 
+  it('is delivered with a 2xx, whatever the answer says of its packing', async () => {
+    receiver.answer = (response) => void response.writeHead(200, { 'content-encoding': 'gzip' }).end('no gzip')
+    const webhook = await createWebhook(user, { url: receiver.url })
+    await makeEvent(user)
+    const [delivery] = await eventually(
+      () => deliveriesOf(app, webhook),
+      ([row]) => row?.['status'] === 'delivered',
+    )
+    const [attempt] = await attemptsOf(delivery?.['id'])
+    expect(attempt).toMatchObject({ response_status: 200, response_body: 'no gzip', error: null })
+  })
+
   it('goes to every endpoint whose patterns match, once, and to no other', async () => {
     const stranger = await TestUser.register(app)
     const wanted = [['*'], ['apiKey.*'], ['run.*', 'apiKey.created'], ['apiKey.created', 'apiKey.*', '*']]
@@ -123,6 +135,9 @@ describe('an attempt that does not succeed', () => {
     ['a redirect, which is not followed', 302, { location: '/elsewhere' }],
     ['a 304', 304, {}],
     ['a 404', 404, {}],
+    ['a redirect to nowhere', 307, { location: 'http://[' }],
+    ['a 407, as proxies have it', 407, {}],
+    ['a 421, which clients may repeat', 421, {}],
   ])('for %s is tried again after about five seconds', async (_what, status, headers) => {
     receiver.answer = (response) => void response.writeHead(status, headers).end()
     const webhook = await createWebhook(user, { url: receiver.url })
@@ -148,6 +163,21 @@ describe('an attempt that does not succeed', () => {
       last_status: null,
       last_error: 'The server did not answer in full within 500 ms.',
     })
+  })
+
+  it('for a 2xx whose body hangs ends so, too, and tells what came', async () => {
+    receiver.answer = (response) => void response.writeHead(200, { 'x-receiver': 'here' }).write('half')
+    const webhook = await createWebhook(user, { url: receiver.url })
+    await makeEvent(user)
+    const [delivery] = await eventually(
+      () => deliveriesOf(app, webhook),
+      ([row]) => row?.['status'] === 'retrying',
+    )
+    const error = 'The server did not answer in full within 500 ms.'
+    expect(delivery).toMatchObject({ attempts: 1, last_status: 200, last_error: error })
+    const [attempt] = await attemptsOf(delivery?.['id'])
+    expect(attempt).toMatchObject({ response_status: 200, response_body: null, error })
+    expect(attempt?.['response_headers']).toMatchObject({ 'x-receiver': 'here' })
   })
 
   it.each([

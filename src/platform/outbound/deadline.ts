@@ -12,6 +12,20 @@ export class Deadline implements Disposable {
     this.signal = caller ? AbortSignal.any([controller.signal, caller]) : controller.signal
   }
 
+  /** Waits no longer than this: a request that has no connection yet notices no signal. @throws the signal's reason */
+  async race<T>(work: Promise<T>): Promise<T> {
+    const { signal } = this
+    const { promise: end, reject } = Promise.withResolvers<never>()
+    const giveUp = (): void => reject(signal.reason)
+    signal.addEventListener('abort', giveUp)
+    try {
+      if (signal.aborted) giveUp()
+      return await Promise.race([work, end])
+    } finally {
+      signal.removeEventListener('abort', giveUp)
+    }
+  }
+
   [Symbol.dispose](): void {
     clearTimeout(this.timer)
   }

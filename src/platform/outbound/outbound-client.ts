@@ -1,15 +1,23 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common'
-import { Agent, fetch, type Response as AgentResponse } from 'undici'
+import { Agent, fetch, request, type Response as AgentResponse } from 'undici'
 import { APP_VERSION } from '../config/app-version.js'
 import { AppConfig } from '../config/app-config.js'
+import { joinValues, unpackedHeaders } from './answer-headers.js'
 import { Deadline } from './deadline.js'
 import { guardedConnector } from './guarded-connector.js'
 import { HostResolver } from './host-resolver.js'
 import { refused, toOutboundError } from './outbound-errors.js'
 import { OutboundMetrics } from './outbound-metrics.js'
 import { OutboundPolicy } from './outbound-policy.js'
-import type { OutboundAnswer, OutboundRequest } from './outbound-request.js'
-import { checkBody, checkHeaders, checkMethod, type GivenHeaders } from './request-check.js'
+import type { OutboundAnswer, OutboundMessage, OutboundReply, OutboundRequest } from './outbound-request.js'
+import {
+  checkBody,
+  checkHeaders,
+  checkMethod,
+  type GivenHeaders,
+  type OutboundBody,
+  type OutboundMethod,
+} from './request-check.js'
 import { limitBody, readBody } from './response-body.js'
 
 const CONNECT_TIMEOUT_MS = 5000
@@ -21,11 +29,22 @@ const USER_AGENT = `TempoNest/${APP_VERSION}`
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
 
 /** What is taken of a request, from whoever gives it: the body is checked before it is believed to be one. */
-interface Opening {
+interface GivenInit {
   readonly method?: string | undefined
   readonly headers?: GivenHeaders
   readonly body?: unknown
-  readonly signal: AbortSignal
+}
+
+interface CheckedRequest {
+  readonly url: URL
+  readonly method: OutboundMethod
+  readonly headers: Record<string, string>
+  readonly body: OutboundBody | null
+}
+
+interface Limits {
+  readonly deadline: Deadline
+  readonly maxBytes: number
 }
 
 /**
@@ -74,17 +93,37 @@ export class OutboundClient implements OnApplicationShutdown {
    * Sends a request and reads the answer, whatever its status; a redirect is an answer like another.
    * @throws AppError `outbound_refused`, `outbound_failed`, `outbound_timeout`, `outbound_too_large`; the signal's reason when that aborts
    */
-  async request({ url, method, headers, body, signal, ...limits }: OutboundRequest): Promise<OutboundAnswer> {
-    using deadline = new Deadline(Math.min(limits.timeoutMs ?? Infinity, this.maxTimeoutMs), signal)
-    try {
-      const response = await this.open(url, { method, headers, body, signal: deadline.signal })
-      const maxBytes = Math.min(limits.maxResponseBytes ?? Infinity, this.maxResponseBytes)
-      const read = await readBody(response.body, { maxBytes, truncate: limits.truncate ?? false })
+  async request({ truncate = false, ...given }: OutboundRequest): Promise<OutboundAnswer> {
+    return this.exchange(given, async (checked, { deadline, maxBytes }) => {
+      const response = await this.open(checked, deadline.signal)
+      const read = await readBody(response.body, { maxBytes, truncate })
       this.metrics.countAnswer()
-      return { status: response.status, headers: unpackedHeaders(response), ...read }
-    } catch (error) {
-      throw this.failure(error, signal)
-    }
+      return { status: response.status, headers: unpackedHeaders(response.headers), ...read }
+    })
+  }
+
+  /**
+   * Sends a request and takes what comes as it comes: each status is an answer (`fetch` repeats a 421 and fails on a 407), no body is
+   * unpacked, what is too large is cut. A body that breaks does not take status and headers with it: `failure` tells of it.
+   * @throws AppError `outbound_refused`, `outbound_failed`, `outbound_timeout`, `outbound_too_large` (headers); the signal's reason when that aborts
+   */
+  async send(given: OutboundMessage): Promise<OutboundReply> {
+    return this.exchange(given, async ({ url, method, headers: sent }, { deadline, maxBytes }) => {
+      const headers = { 'accept-encoding': 'identity', ...sent }
+      const options = { method, headers, body: given.body ?? null, signal: deadline.signal, dispatcher: this.agent }
+      const response = await deadline.race(request(url, options))
+      const head = { status: response.statusCode, headers: joinValues(Object.entries(response.headers)) }
+      try {
+        const read = await readBody(response.body, { maxBytes, truncate: true })
+        this.metrics.countAnswer()
+        return { ...head, ...read, failure: null }
+      } catch (error) {
+        if (given.signal?.aborted) throw error
+        const failure = toOutboundError(error)
+        this.metrics.countFailure(failure)
+        return { ...head, body: Buffer.alloc(0), isTruncated: true, failure }
+      }
+    })
   }
 
   /**
@@ -94,7 +133,7 @@ export class OutboundClient implements OnApplicationShutdown {
   readonly fetch = async (url: string | URL, init: RequestInit = {}): Promise<Response> => {
     const deadline = new Deadline(this.maxTimeoutMs, init.signal)
     try {
-      const response = await this.open(url, { ...init, signal: deadline.signal })
+      const response = await this.open(this.check(url, init), deadline.signal)
       if (REDIRECTS.has(response.status)) {
         await response.body?.cancel()
         throw refused(`The server answered with a redirect (${response.status}), which is not followed.`)
@@ -119,17 +158,32 @@ export class OutboundClient implements OnApplicationShutdown {
     await this.agent.destroy()
   }
 
-  private async open(url: string | URL, { method = 'GET', headers, body, signal }: Opening): Promise<AgentResponse> {
+  private async exchange<T>(
+    { url, signal, timeoutMs = Infinity, maxResponseBytes = Infinity, ...init }: Omit<OutboundRequest, 'truncate'>,
+    perform: (request: CheckedRequest, limits: Limits) => Promise<T>,
+  ): Promise<T> {
+    using deadline = new Deadline(Math.min(timeoutMs, this.maxTimeoutMs), signal)
+    const maxBytes = Math.min(maxResponseBytes, this.maxResponseBytes)
+    try {
+      return await perform(this.check(url, init), { deadline, maxBytes })
+    } catch (error) {
+      throw this.failure(error, signal)
+    }
+  }
+
+  private check(url: string | URL, { method = 'GET', headers, body }: GivenInit): CheckedRequest {
     const checkedUrl = this.policy.checkUrl(url)
     const checkedBody = checkBody(body)
-    return fetch(checkedUrl, {
+    return {
+      url: checkedUrl,
       method: checkMethod(method, { hasBody: checkedBody !== null }),
       headers: { 'user-agent': USER_AGENT, ...checkHeaders(headers) },
       body: checkedBody,
-      signal,
-      redirect: 'manual',
-      dispatcher: this.agent,
-    })
+    }
+  }
+
+  private async open({ url, ...init }: CheckedRequest, signal: AbortSignal): Promise<AgentResponse> {
+    return fetch(url, { ...init, signal, redirect: 'manual', dispatcher: this.agent })
   }
 
   /** The caller's own reason where it was he who gave up. */
@@ -138,10 +192,4 @@ export class OutboundClient implements OnApplicationShutdown {
     this.metrics.countFailure(failure)
     return failure
   }
-}
-
-/** Of the body as it was unpacked: how it was packed, and how long that was, is no longer true. */
-function unpackedHeaders({ headers }: AgentResponse): Record<string, string> {
-  const { 'content-encoding': _encoding, 'content-length': _length, ...kept } = Object.fromEntries(headers)
-  return kept
 }

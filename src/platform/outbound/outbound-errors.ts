@@ -2,7 +2,9 @@ import { AppError } from '#kernel/app-error.js'
 
 /** How deep a cause is looked for: the library wraps once, a list of attempts once more. */
 const MAX_CAUSES = 5
-const TIMEOUT_CODES = new Set(['UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT'])
+/** Of c-ares: no server has answered, or we have given up. */
+const LOOKUP_TIMEOUT_CODES = ['ETIMEOUT', 'ECANCELLED']
+const TIMEOUT_CODES = new Set(['UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT', ...LOOKUP_TIMEOUT_CODES])
 const HEADERS_TOO_LARGE_CODES = new Set(['UND_ERR_HEADERS_OVERFLOW', 'HPE_HEADER_OVERFLOW'])
 
 /** What we do not send. @param detail for the tenant: never an address that a name stands for */

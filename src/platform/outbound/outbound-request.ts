@@ -1,3 +1,4 @@
+import type { AppError } from '#kernel/app-error.js'
 import type { OutboundBody } from './request-check.js'
 
 /** A request to a URL that a tenant gave. */
@@ -19,7 +20,18 @@ export interface OutboundAnswer {
   readonly status: number
   /** By lower-case name. */
   readonly headers: Readonly<Record<string, string>>
-  /** Unpacked. */
+  /** Unpacked, where it is of `request`. */
   readonly body: Buffer
   readonly isTruncated: boolean
+}
+
+/** A request to a URL that a tenant gave, of which each answer is cut at its limit and none is unpacked. */
+export interface OutboundMessage extends Omit<OutboundRequest, 'body' | 'truncate'> {
+  readonly body?: string | Uint8Array
+}
+
+/** Its body is as it came, packed or not. */
+export interface OutboundReply extends OutboundAnswer {
+  /** Why the body, which is empty then, did not come: `outbound_failed` or `outbound_timeout`. */
+  readonly failure: AppError | null
 }

@@ -3,8 +3,8 @@ import { refused } from './outbound-errors.js'
 export const MAX_REQUEST_BODY_BYTES = 1024 * 1024
 export const MAX_REQUEST_HEADER_BYTES = 16 * 1024
 /** By the names that HTTP has for them. TRACE and CONNECT are tools against whoever is in between. */
-const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
-const BODILESS_METHODS = new Set(['GET', 'HEAD'])
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
+const BODILESS_METHODS: ReadonlySet<OutboundMethod> = new Set(['GET', 'HEAD'])
 /** The connection's own business. `Host` is the URL's: another one would choose a certificate and a server behind a proxy. */
 const RESERVED_HEADERS = new Set([
   'connection',
@@ -20,9 +20,12 @@ const RESERVED_HEADERS = new Set([
   'upgrade',
 ])
 
+export type OutboundMethod = (typeof METHODS)[number]
+
 /** @throws AppError `outbound_refused` */
-export function checkMethod(method: string, { hasBody }: { readonly hasBody: boolean }): string {
-  if (!METHODS.has(method)) throw refused(`The method ${method} may not be used.`)
+export function checkMethod(given: string, { hasBody }: { readonly hasBody: boolean }): OutboundMethod {
+  const method = METHODS.find((known) => known === given)
+  if (method === undefined) throw refused(`The method ${given} may not be used.`)
   if (hasBody && BODILESS_METHODS.has(method)) throw refused(`A ${method} request has no body.`)
   return method
 }

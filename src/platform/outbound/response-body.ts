@@ -1,4 +1,4 @@
-import { TransformStream, type ReadableStream } from 'node:stream/web'
+import { TransformStream } from 'node:stream/web'
 import { tooLarge } from './outbound-errors.js'
 
 type Bytes = Uint8Array<ArrayBuffer>
@@ -17,7 +17,7 @@ export interface ReadBody {
 
 /** Reads to the end or to the limit, and asks for no more than that. @throws AppError `outbound_too_large` */
 export async function readBody(
-  stream: ReadableStream<Bytes> | null,
+  stream: AsyncIterable<Bytes> | null,
   { maxBytes, truncate }: ReadOptions,
 ): Promise<ReadBody> {
   const chunks: Bytes[] = []

@@ -31,11 +31,12 @@ export interface Attempt {
   readonly url: string
   readonly startedAt: Date
   readonly durationMs: number
-  /** Null: there was no answer, and `error` says why. */
+  /** Null: there was no answer. */
   readonly status: number | null
   readonly headers: Readonly<Record<string, string>> | null
-  /** Its first 4 KiB. */
+  /** Its first 4 KiB; null: it did not come in full. */
   readonly body: string | null
+  /** Null: it succeeded, with a 2xx status and all of the answer. */
   readonly error: string | null
 }
 
@@ -44,8 +45,8 @@ const GONE = 410
 /** Statuses with which a receiver speaks for itself and not for one delivery: its `Retry-After` holds for all. */
 const BUSY = new Set([429, 503])
 
-export function isSuccess({ status }: Attempt): boolean {
-  return status !== null && status >= 200 && status < 300
+export function isSuccess({ error }: Attempt): boolean {
+  return error === null
 }
 
 export function isGone({ status }: Attempt): boolean {

@@ -21,7 +21,7 @@ const summaryShape = {
     .nullable()
     .describe('When it is due; null: it is under way or finished. A webhook that is switched off is sent nothing.'),
   lastStatus: z.int().nullable().describe('HTTP status of the last attempt; null: none yet, or it had no answer.'),
-  lastError: z.string().nullable().describe('Why the last attempt had no answer.'),
+  lastError: z.string().nullable().describe('Why the last attempt did not succeed.'),
   replayId: z.uuid().nullable().describe('The replay that made it; null: the event itself.'),
   createdAt: timestamp,
   finishedAt: timestamp.nullable(),
@@ -34,10 +34,10 @@ const attemptSchema = z.strictObject({
   number: z.int().describe('From 1.'),
   startedAt: timestamp,
   durationMs: z.int(),
-  status: z.int().nullable().describe('HTTP status; null: there was no answer, and `error` says why.'),
+  status: z.int().nullable().describe('HTTP status; null: there was no answer.'),
   headers: z.record(z.string(), z.string()).nullable().describe('Of the answer.'),
-  body: z.string().nullable().describe('The first 4 KiB of the answer.'),
-  error: z.string().nullable(),
+  body: z.string().nullable().describe('The first 4 KiB of the answer; null: it did not come in full.'),
+  error: z.string().nullable().describe('Null: it succeeded, with a 2xx status and all of its answer.'),
 })
 
 export const webhookDeliverySchema = z

@@ -42,28 +42,32 @@ export class DeliverySender {
 
   private async post(url: string, headers: Record<string, string>, body: string, signal: AbortSignal): Promise<Answer> {
     try {
-      const answer = await this.outbound.request({
+      const answer = await this.outbound.send({
         url,
         method: 'POST',
         headers: { ...headers, 'content-type': 'application/json' },
         body,
         timeoutMs: this.timeoutMs,
         maxResponseBytes: MAX_ANSWER_BYTES,
-        truncate: true,
         signal,
       })
-      const { status } = answer
-      return {
-        status,
-        headers: answer.headers,
-        body: toStorableText(answer.body.toString('utf8')),
-        error: status >= 200 && status < 300 ? null : NOT_2XX,
-      }
+      const { status, headers: answered, failure } = answer
+      if (failure) return { status, headers: answered, body: null, error: wordsOf(failure) }
+      const text = toStorableText(answer.body.toString('utf8'))
+      return { status, headers: answered, body: text, error: isSuccessful(status) ? null : NOT_2XX }
     } catch (error) {
       if (signal.aborted || !(error instanceof AppError)) throw error
-      return { status: null, headers: null, body: null, error: error.detail ?? error.code }
+      return { status: null, headers: null, body: null, error: wordsOf(error) }
     }
   }
 }
 
 type Answer = Pick<Attempt, 'status' | 'headers' | 'body' | 'error'>
+
+function isSuccessful(status: number): boolean {
+  return status >= 200 && status < 300
+}
+
+function wordsOf(error: AppError): string {
+  return error.detail ?? error.code
+}
