@@ -60,6 +60,7 @@ describe.each([
   })
 
   it('counts by itself what the provider reports beyond all reason', async () => {
+    await host.warmCounter()
     simulator.reply('One two three').set({ usage: { ...USAGE, promptTokens: 1e13, completionTokens: 1e15 } })
     const { uses, answer } = await call().outcome
     expect(answer?.text).toBe('One two three')

@@ -2,11 +2,19 @@ import 'reflect-metadata'
 import { type INestApplicationContext, Module } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
 import { pino } from 'pino'
-import { type ModelCall, ModelClient, type ModelDelta, type ModelOutcome, ModelRegistry } from '#modules/models'
+import {
+  type ModelCall,
+  ModelClient,
+  type ModelDelta,
+  type ModelOutcome,
+  ModelRegistry,
+  TokenCounter,
+} from '#modules/models'
 import { AppConfig } from '#platform/config/app-config.js'
 import { modelCallProviders } from '../../src/modules/models/models.module.js'
 import { LoggingModule } from '#platform/logging/logging.module.js'
 
+const WARM_UP_MS = 60_000
 /** Signs nothing here; without one, development would make its own under DATA_DIR. */
 const JWT_SECRET = 'a secret that has more than 32 characters'
 
@@ -38,6 +46,11 @@ export class ModelHost implements AsyncDisposable {
 
   get registry(): ModelRegistry {
     return this.context.get(ModelRegistry, { strict: false })
+  }
+
+  /** Until the counting thread is there: on a busy machine its start can take longer than a call waits for it. */
+  async warmCounter(): Promise<void> {
+    await this.context.get(TokenCounter, { strict: false }).countEach(['warm'], { timeoutMs: WARM_UP_MS })
   }
 
   /** Starts a call of `openai/gpt-test`, or as the test has it, and records what it says. */
