@@ -19,8 +19,9 @@ const TEST_ENVIRONMENT = {
   ARGON2_MEMORY_KIB: '8192',
   ARGON2_TIME_COST: '1',
   SHUTDOWN_GRACE_MS: '5000',
-  // The tests share two cores among themselves: a server that stands still for a while is no overload.
+  // The tests share two cores among themselves: a server that stands still for a while is no overload, and its database is there.
   MAX_EVENT_LOOP_DELAY_MS: '0',
+  DATABASE_CONNECT_TIMEOUT_MS: '20000',
 }
 
 export interface TestAppOptions {

@@ -205,7 +205,7 @@ export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplica
       lane.restsUntilMs = 0
       this.look(lane)
       this.forgetIdle(lane)
-    }, waitMs)
+    }, waitMs).unref()
   }
 
   /** After a claim or a delivery: places are free again, perhaps for the same endpoint. */

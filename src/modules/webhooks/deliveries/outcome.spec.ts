@@ -28,7 +28,7 @@ const attempt = (status: number | null, headers: Record<string, string> = {}): A
   status,
   headers,
   body: '',
-  error: null,
+  error: status !== null && status >= 200 && status < 300 ? null : 'It did not succeed.',
 })
 const outcome = (of: Partial<ClaimedDelivery>, status: number | null, headers?: Record<string, string>) =>
   toOutcome(delivery(of), attempt(status, headers), policy, MIDDLE)
@@ -42,6 +42,11 @@ describe('toOutcome', () => {
     expect(outcome({}, status)).toMatchObject({ status: 'retrying', delayMs: 5 * SECOND, retryStep: 1 })
     expect(outcome({ retryStep: 1 }, status)).toMatchObject({ status: 'retrying', delayMs: 300 * SECOND, retryStep: 2 })
     expect(outcome({ retryStep: 2 }, status)).toMatchObject({ status: 'exhausted', delayMs: null })
+  })
+
+  it('takes a 2xx whose body broke for a failure', () => {
+    const broken = { ...attempt(200), body: null, error: 'The request failed (UND_ERR_SOCKET).' }
+    expect(toOutcome(delivery({}), broken, policy, MIDDLE)).toMatchObject({ status: 'retrying' })
   })
 
   it('takes 410 for the end', () => {
