@@ -1,10 +1,9 @@
-import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap } from '@nestjs/common'
+import { Injectable } from '@nestjs/common'
 import { PinoLogger } from 'nestjs-pino'
 import { AppConfig } from '#platform/config/app-config.js'
-import { PeriodicTask } from '#platform/jobs/periodic-task.js'
+import { Sweep } from '#platform/jobs/sweep.js'
 import { MessageRetentionRepository } from './message-retention.repository.js'
 
-const INTERVAL_MS = 300_000
 /** Each may have a delivery for every endpoint, and each of those its attempts: some ten thousand rows in one transaction. */
 export const MESSAGES_PER_BATCH = 100
 /** A sweep that finds more leaves it to the next one. */
@@ -12,8 +11,7 @@ const MAX_BATCHES = 1000
 
 /** Deletes messages after WEBHOOK_RETENTION_DAYS, and with them what was sent of them and what came of it. */
 @Injectable()
-export class MessageRetention implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private readonly task: PeriodicTask
+export class MessageRetention extends Sweep {
   private readonly days: number
 
   constructor(
@@ -21,30 +19,11 @@ export class MessageRetention implements OnApplicationBootstrap, BeforeApplicati
     { settings }: AppConfig,
     logger: PinoLogger,
   ) {
-    logger.setContext(MessageRetention.name)
+    super(logger, 'webhook_retention_failed')
     this.days = settings.WEBHOOK_RETENTION_DAYS
-    this.task = new PeriodicTask({
-      everyMs: INTERVAL_MS,
-      failure: 'webhook_retention_failed',
-      logger,
-      pass: () => this.pass(),
-    })
   }
 
-  onApplicationBootstrap(): void {
-    this.task.start()
-  }
-
-  beforeApplicationShutdown(): Promise<void> {
-    return this.task.stop()
-  }
-
-  /** One pass. Never rejects. */
-  sweep(): Promise<void> {
-    return this.task.run()
-  }
-
-  private pass(): Promise<void> {
+  protected pass(): Promise<void> {
     return this.task.inBatches({ size: MESSAGES_PER_BATCH, maxBatches: MAX_BATCHES }, (limit) =>
       this.messages.deleteOld({ days: this.days, limit }),
     )
