@@ -52,16 +52,6 @@ export class DeliveryClaims {
     }
   }
 
-  /** Nothing is left to be sent to an endpoint that was deleted. */
-  closeDeleted(endpoint: EndpointKey): Promise<void> {
-    return this.queue.closeDeleted(endpoint)
-  }
-
-  /** Gives back what was claimed and not sent. */
-  release(tenantId: string, deliveries: readonly ClaimedDelivery[]): Promise<void> {
-    return this.queue.release(tenantId, deliveries)
-  }
-
   /** Those that can be read: an old one must not keep the current one from signing. */
   private open(secrets: readonly SealedSecret[]): Buffer[] {
     return secrets.flatMap((secret) => {

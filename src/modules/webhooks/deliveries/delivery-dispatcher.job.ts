@@ -8,7 +8,7 @@ import { DeliveryBell } from './delivery-bell.service.js'
 import { type Batch, DeliveryClaims } from './delivery-claims.service.js'
 import { type DeliveryLane, newLane } from './delivery-lane.js'
 import { DeliveryPlaces } from './delivery-places.js'
-import { DeliveryQueueRepository, type EndpointKey } from './delivery-queue.repository.js'
+import { DeliveryQueueRepository, type DueEndpoints, type EndpointKey } from './delivery-queue.repository.js'
 import { DeliveryWorker } from './delivery-worker.service.js'
 
 /** Whatever became of the bell, and of retries whose time has come. */
@@ -82,10 +82,9 @@ export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplica
   private async lookAtAll(): Promise<void> {
     let after: EndpointKey | null = null
     do {
-      const { due, last }: Awaited<ReturnType<DeliveryQueueRepository['listDueEndpoints']>> =
-        await this.queue.listDueEndpoints(after, ENDPOINTS_PER_LOOK)
+      const { due, last }: DueEndpoints = await this.queue.listDueEndpoints(after, ENDPOINTS_PER_LOOK)
       for (const lane of due.map((endpoint) => this.laneOf(endpoint))) {
-        if (lane.restsUntilMs === 0) this.look(lane)
+        if (!lane.isResting) this.look(lane)
       }
       after = last
     } while (after && !this.isStopping)
@@ -175,7 +174,7 @@ export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplica
     limit: number,
   ): void {
     if (blockedMs === null) return this.rest(lane)
-    lane.restsUntilMs = 0
+    lane.isResting = false
     lane.isPaused = isPaused
     if (blockedMs > 0) return this.block(lane, Math.min(blockedMs, REST_MS))
     lane.isContended = nextLookMs === 0 && deliveries.length < limit
@@ -186,9 +185,9 @@ export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplica
   }
 
   private rest(lane: DeliveryLane): void {
-    lane.restsUntilMs = performance.now() + REST_MS
+    lane.isResting = true
     this.lookLater(lane, REST_MS)
-    this.claims.closeDeleted(lane).catch((error: unknown) => this.warn('webhook_close_failed', error, lane.tenantId))
+    this.queue.closeDeleted(lane).catch((error: unknown) => this.warn('webhook_close_failed', error, lane.tenantId))
   }
 
   private block(lane: DeliveryLane, waitMs: number): void {
@@ -202,7 +201,7 @@ export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplica
     lane.timer = setTimeout(() => {
       lane.timer = undefined
       lane.blockedUntilMs = 0
-      lane.restsUntilMs = 0
+      lane.isResting = false
       this.look(lane)
       this.forgetIdle(lane)
     }, waitMs).unref()
@@ -233,7 +232,7 @@ export class DeliveryDispatcher implements OnApplicationBootstrap, BeforeApplica
 
 /** Somebody says that it may be sent something: it is neither off nor paused any more. */
 function wake(lane: DeliveryLane): DeliveryLane {
-  lane.restsUntilMs = 0
+  lane.isResting = false
   if (lane.isPaused) lane.blockedUntilMs = 0
   lane.isPaused = false
   return lane

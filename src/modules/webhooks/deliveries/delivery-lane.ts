@@ -18,8 +18,8 @@ export interface DeliveryLane extends EndpointKey {
   blockedUntilMs: number
   /** `blockedUntilMs` is the end of a pause. */
   isPaused: boolean
-  /** Switched off: sweeps pass it by until then; who switches it on rings. */
-  restsUntilMs: number
+  /** Switched off: sweeps pass it by until its timer ends; who switches it on rings. */
+  isResting: boolean
   timer: NodeJS.Timeout | undefined
 }
 
@@ -34,7 +34,7 @@ export function newLane({ tenantId, webhookId }: EndpointKey): DeliveryLane {
     isContended: false,
     blockedUntilMs: 0,
     isPaused: false,
-    restsUntilMs: 0,
+    isResting: false,
     timer: undefined,
   }
 }

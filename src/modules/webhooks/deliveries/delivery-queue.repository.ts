@@ -9,6 +9,13 @@ export interface EndpointKey {
   readonly webhookId: string
 }
 
+/** What a look over endpoints has found. */
+export interface DueEndpoints {
+  readonly due: readonly EndpointKey[]
+  /** Where to go on; null: these were all. */
+  readonly last: EndpointKey | null
+}
+
 export interface ClaimRequest extends EndpointKey {
   readonly limit: number
   /** Most deliveries to the endpoint under way at once, over all replicas. */
@@ -52,12 +59,9 @@ export class DeliveryQueueRepository {
 
   /**
    * Endpoints of all tenants that have something due, in the order of their ids behind `after`: from endpoint to endpoint, whatever
-   * the number of deliveries that each has waiting. `last`: where to go on; null: these were all.
+   * the number of deliveries that each has waiting.
    */
-  async listDueEndpoints(
-    after: EndpointKey | null,
-    limit: number,
-  ): Promise<{ due: readonly EndpointKey[]; last: EndpointKey | null }> {
+  async listDueEndpoints(after: EndpointKey | null, limit: number): Promise<DueEndpoints> {
     const rows = await this.database.workers.read<EndpointKey & { isDue: boolean }>(DISPATCH, {
       name: 'webhook_due_endpoints',
       text: `WITH RECURSIVE endpoint AS (

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common'
 import { PinoLogger } from 'nestjs-pino'
 import type { Attempt, ClaimedDelivery, DeliveryTarget } from './attempt.js'
-import { DeliveryClaims } from './delivery-claims.service.js'
 import { DeliveryMetrics } from './delivery-metrics.service.js'
 import { DeliveryOutcomes } from './delivery-outcomes.service.js'
 import type { Showing } from './delivery-places.js'
+import { DeliveryQueueRepository } from './delivery-queue.repository.js'
 import { DeliverySender } from './delivery-sender.service.js'
 
 /** Slower receivers earn no further places. */
@@ -19,7 +19,7 @@ export class DeliveryWorker {
   constructor(
     private readonly sender: DeliverySender,
     private readonly outcomes: DeliveryOutcomes,
-    private readonly claims: DeliveryClaims,
+    private readonly queue: DeliveryQueueRepository,
     private readonly metrics: DeliveryMetrics,
     private readonly logger: PinoLogger,
   ) {
@@ -41,7 +41,7 @@ export class DeliveryWorker {
     try {
       const attempt = await this.attempt(delivery, target)
       if (attempt) return await this.settle(delivery, attempt)
-      await this.claims.release(delivery.tenantId, [delivery])
+      await this.queue.release(delivery.tenantId, [delivery])
       return 'nothing'
     } catch (error) {
       const fields = { err: error, event: 'webhook_delivery_lost', deliveryId: delivery.id }
