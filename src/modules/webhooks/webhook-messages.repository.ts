@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { newId } from '#kernel/ids.js'
 import type { Tx } from '#platform/database/tx.js'
 import type { Message } from './message.js'
+import type { EndpointKey } from './endpoint-key.js'
 
 /** What there is to tell, and to whom. */
 @Injectable()
@@ -16,11 +17,7 @@ export class WebhookMessagesRepository {
   }
 
   /** For one endpoint alone, whatever it listens to. Ring the bell in the same transaction. @returns the delivery's id */
-  async addFor(
-    { tenantId, webhookId }: { tenantId: string; webhookId: string },
-    { id, type, body, occurredAt }: Message,
-    tx: Tx,
-  ): Promise<string> {
+  async addFor({ tenantId, webhookId }: EndpointKey, { id, type, body, occurredAt }: Message, tx: Tx): Promise<string> {
     const deliveryId = newId()
     await tx.execute({
       text: `WITH told AS (

@@ -4,6 +4,7 @@ import type { Tx } from '#platform/database/tx.js'
 import { type DeliveryFilter, MAX_SHOWN_ATTEMPTS } from './deliveries.schemas.js'
 import type { AttemptRow, DeliveryRow, DeliverySummaryRow } from './delivery-view.js'
 import { firstIdAfter, firstIdSince } from './id-bounds.js'
+import type { EndpointKey } from '../endpoint-key.js'
 
 const SUMMARY_COLUMNS = `d.id, d.webhook_id AS "webhookId", d.message_id AS "messageId", d.event_type AS "eventType", d.status,
   d.attempts AS "attemptCount", d.next_retry_at AS "nextRetryAt", d.last_status AS "lastStatus", d.last_error AS "lastError",
@@ -28,7 +29,7 @@ export class DeliveriesRepository {
 
   /** Newest first; up to `limit`, after the delivery `after`. Null: the tenant has no such webhook, or it is deleted. */
   async list(
-    { tenantId, webhookId }: { tenantId: string; webhookId: string },
+    { tenantId, webhookId }: EndpointKey,
     filter: DeliveryFilter,
     page: { after: string | undefined; limit: number },
   ): Promise<DeliverySummaryRow[] | null> {

@@ -4,7 +4,8 @@ import { AppConfig } from '#platform/config/app-config.js'
 import type { SealedSecret } from '../endpoints/signing-secret.js'
 import { WebhookSecrets } from '../endpoints/webhook-secrets.service.js'
 import type { ClaimedDelivery, DeliveryTarget } from './attempt.js'
-import { DeliveryQueueRepository, type EndpointKey } from './delivery-queue.repository.js'
+import { DeliveryQueueRepository } from './delivery-queue.repository.js'
+import type { EndpointKey } from '../endpoint-key.js'
 
 /** How much longer than a request a claim lasts: what was sent has to be written down, too. */
 const CLAIM_MARGIN_MS = 5000

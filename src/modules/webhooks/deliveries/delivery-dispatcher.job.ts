@@ -8,8 +8,9 @@ import { DeliveryBell } from './delivery-bell.service.js'
 import { type Batch, DeliveryClaims } from './delivery-claims.service.js'
 import { type DeliveryLane, newLane } from './delivery-lane.js'
 import { DeliveryPlaces } from './delivery-places.js'
-import { DeliveryQueueRepository, type DueEndpoints, type EndpointKey } from './delivery-queue.repository.js'
+import { DeliveryQueueRepository, type DueEndpoints } from './delivery-queue.repository.js'
 import { DeliveryWorker } from './delivery-worker.service.js'
+import type { EndpointKey } from '../endpoint-key.js'
 
 /** Whatever became of the bell, and of retries whose time has come. */
 const SWEEP_INTERVAL_MS = 500

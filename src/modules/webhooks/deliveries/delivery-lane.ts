@@ -1,4 +1,4 @@
-import type { EndpointKey } from './delivery-queue.repository.js'
+import type { EndpointKey } from '../endpoint-key.js'
 
 /** Of an endpoint that nothing is known of. */
 const FIRST_WINDOW = 4

@@ -3,11 +3,7 @@ import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
 import type { SealedSecret } from '../endpoints/signing-secret.js'
 import type { ClaimedDelivery } from './attempt.js'
-
-export interface EndpointKey {
-  readonly tenantId: string
-  readonly webhookId: string
-}
+import type { EndpointKey } from '../endpoint-key.js'
 
 /** What a look over endpoints has found. */
 export interface DueEndpoints {

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common'
 import { newId } from '#kernel/ids.js'
 import { Sealer } from '#platform/secrets/sealer.js'
 import { type SealedSecret, type SecretKey, toSecretText } from './signing-secret.js'
+import type { EndpointKey } from '../endpoint-key.js'
 
 /** Standard Webhooks asks for 24 to 64 bytes. */
 const KEY_BYTES = 32
@@ -13,7 +14,7 @@ export class WebhookSecrets {
   constructor(private readonly sealer: Sealer) {}
 
   /** @returns `text`: to be shown once, and never again */
-  make(webhook: { tenantId: string; webhookId: string }): { readonly row: SealedSecret; readonly text: string } {
+  make(webhook: EndpointKey): { readonly row: SealedSecret; readonly text: string } {
     const key = { ...webhook, id: newId() }
     const bytes = randomBytes(KEY_BYTES)
     return { row: { ...key, sealed: this.sealer.seal(bytes, placeOf(key)) }, text: toSecretText(bytes) }

@@ -4,16 +4,12 @@ import type { Tx } from '#platform/database/tx.js'
 import { firstIdAfter, firstIdSince } from '../deliveries/id-bounds.js'
 import type { ReplayWindow } from './replay-window.js'
 import type { ReplayRow } from './replay-view.js'
+import type { EndpointKey } from '../endpoint-key.js'
 
 const COLUMNS = `id, webhook_id AS "webhookId", since, until, status, replayed, created_at AS "createdAt",
   finished_at AS "finishedAt"`
 
-export interface WebhookKey {
-  readonly tenantId: string
-  readonly webhookId: string
-}
-
-export interface NewReplay extends WebhookKey, ReplayWindow {
+export interface NewReplay extends EndpointKey, ReplayWindow {
   readonly id: string
   readonly createdAt: Date
 }
@@ -24,7 +20,7 @@ export class ReplaysRepository {
   constructor(private readonly database: Database) {}
 
   /** Null: the tenant has no such webhook, or it is deleted. */
-  async findWebhook({ tenantId, webhookId }: WebhookKey, tx: Tx): Promise<{ isActive: boolean } | null> {
+  async findWebhook({ tenantId, webhookId }: EndpointKey, tx: Tx): Promise<{ isActive: boolean } | null> {
     const rows = await tx.query<{ isActive: boolean }>({
       name: 'webhook_state',
       text: 'SELECT is_active AS "isActive" FROM webhooks WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL',
@@ -49,7 +45,7 @@ export class ReplaysRepository {
   }
 
   /** How many messages a replay of the window would send again. */
-  async count({ tenantId, webhookId }: WebhookKey, { since, until, status }: ReplayWindow, tx: Tx): Promise<number> {
+  async count({ tenantId, webhookId }: EndpointKey, { since, until, status }: ReplayWindow, tx: Tx): Promise<number> {
     const rows = await tx.query<{ count: string }>({
       text: `SELECT count(DISTINCT message_id) AS count FROM webhook_deliveries d
               WHERE tenant_id = $1 AND webhook_id = $2 AND id >= $3 AND id < $4 AND created_at >= $5 AND created_at < $6
@@ -63,7 +59,7 @@ export class ReplaysRepository {
 
   /** Newest first; up to `limit`, after the replay `after`. */
   list(
-    { tenantId, webhookId }: WebhookKey,
+    { tenantId, webhookId }: EndpointKey,
     { after, limit }: { after: string | undefined; limit: number },
     tx: Tx,
   ): Promise<ReplayRow[]> {
@@ -75,7 +71,7 @@ export class ReplaysRepository {
   }
 
   /** Null when the webhook has none of that id, or is deleted. */
-  async read({ tenantId, webhookId }: WebhookKey, id: string): Promise<ReplayRow | null> {
+  async read({ tenantId, webhookId }: EndpointKey, id: string): Promise<ReplayRow | null> {
     const rows = await this.database.read<ReplayRow>(
       { tenantId },
       {
