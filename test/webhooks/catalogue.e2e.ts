@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import { Database } from '#platform/database/database.js'
+import type { DomainEvent } from '#platform/events/domain-event.js'
 import { EventBus } from '#platform/events/event-bus.js'
 import {
   type WebhookEventList,
@@ -8,9 +9,12 @@ import {
 } from '../../src/modules/webhooks/catalogue/event-types.schemas.js'
 import { EVENT_TYPES, bodySchemaOf } from '../../src/modules/webhooks/catalogue/event-types.js'
 import { WebhookDisabled } from '../../src/modules/webhooks/webhook.events.js'
+import type { ScheduleRecord } from '../../src/modules/scheduler/schedules/schedule.js'
+import { ScheduleEnded, ScheduleMissed } from '../../src/modules/scheduler/schedules/schedule.events.js'
 import { ask, decide, letTimePass, whenDecided } from '../approvals/asked-approval.js'
 import { ModelSimulator } from '../support/model-simulator.js'
 import { expectProblem } from '../support/problem.js'
+import { act, add as addSchedule } from '../scheduler/schedule.js'
 import { simulatorEnv, whenFinished } from '../support/run-states.js'
 import { createApiKey } from '../support/test-api-key.js'
 import { TestApp } from '../support/test-app.js'
@@ -89,10 +93,23 @@ async function changeAccounts(): Promise<void> {
 
 /** As the dispatcher does when a receiver has failed for days. */
 async function disableAnother(): Promise<void> {
-  const { tenantId } = owner
   const { id } = await add(owner, { active: false })
-  const event = new WebhookDisabled(tenantId, id, 'failing')
-  await app.nest.get(Database).transaction({ tenantId }, (tx) => app.nest.get(EventBus).emit(event, tx))
+  await emit(new WebhookDisabled(owner.tenantId, id, 'failing'))
+}
+
+/** A person pauses it; the rest as the ticker does after an outage and after the last due time. */
+async function runOutOfTimes(): Promise<void> {
+  const schedule = await addSchedule(owner)
+  expect((await act(owner, schedule.id, 'pause')).statusCode).toBe(200)
+  const record = { tenantId: owner.tenantId, ...schedule } as unknown as ScheduleRecord
+  const [firstDueAt, until] = [new Date(0), new Date(1)]
+  await emit(new ScheduleMissed(record, { count: 2, isCountExact: true, firstDueAt, until }))
+  await emit(new ScheduleEnded(record, 'no_more_times'))
+}
+
+function emit(event: DomainEvent): Promise<void> {
+  const { tenantId } = owner
+  return app.nest.get(Database).transaction({ tenantId }, (tx) => app.nest.get(EventBus).emit(event, tx))
 }
 
 describe('the catalogue of events', () => {
@@ -129,6 +146,7 @@ describe('the catalogue of events', () => {
     await decideApprovals()
     await changeAccounts()
     await disableAnother()
+    await runOutOfTimes()
     await sendTest(owner, webhookId)
     const told = await bodies()
     expect([...new Set(told.map(({ type }) => type))].sort()).toEqual(catalogue.map(({ type }) => type).sort())

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import { Injectable } from '@nestjs/common'
 import type { FieldError } from '#kernel/app-error.js'
 import type { Tx } from '#platform/database/tx.js'
@@ -9,7 +8,7 @@ import { scheduleEnded } from '../scheduler.errors.js'
 import { ScheduleChanged, SchedulePaused, ScheduleResumed } from './schedule.events.js'
 import type { ScheduleChange } from './schedule-draft.js'
 import { ScheduleDrafts } from './schedule-drafts.service.js'
-import { settingsAfter } from './schedule-settings.js'
+import { haveSameRun, settingsAfter } from './schedule-settings.js'
 import { ScheduleStandstill } from './schedule-standstill.service.js'
 import type { ScheduleRecord } from './schedule.js'
 import { toSchedule } from './schedule-view.js'
@@ -59,9 +58,7 @@ export class ScheduleChanges {
     command: ChangeScheduleCommand,
   ): Promise<readonly FieldError[]> {
     const after = settingsAfter(before, command, undefined)
-    const isSameInput = isDeepStrictEqual(before.input, after.input)
-    const isSameRun = before.agent === after.agent && before.task === after.task && isSameInput
-    return isSameRun ? [] : this.drafts.findRunProblems(requester, after)
+    return haveSameRun(before, after) ? [] : this.drafts.findRunProblems(requester, after)
   }
 
   private async write(before: ScheduleRecord, change: ScheduleChange, tx: Tx): Promise<void> {

@@ -4,14 +4,11 @@ import { ProjectDirectory } from '#modules/projects'
 import { RunOrders, type RunRequester } from '#modules/runs'
 import { AppConfig } from '#platform/config/app-config.js'
 import type { Tx } from '#platform/database/tx.js'
-import type { ScheduleSettings } from './schedule.js'
+import type { RunWords } from './schedule-settings.js'
 import { SchedulesRepository } from './schedules.repository.js'
 
 /** What of a run has a field of its own in a schedule; the rest is in `input`. */
 const OWN_FIELDS: ReadonlySet<string> = new Set(['/task', '/project'])
-
-/** What a schedule says of its runs. */
-export type RunOrderWords = Pick<ScheduleSettings, 'agent' | 'task' | 'input'>
 
 /** A project that a command names: null for none, undefined where it does not say. */
 interface NamedProject {
@@ -30,10 +27,7 @@ export class ScheduleChecks {
   ) {}
 
   /** Why no run of it could be made now. Outside of transactions. */
-  async findRunProblems(
-    requester: RunRequester,
-    { agent, task, input }: RunOrderWords,
-  ): Promise<readonly FieldError[]> {
+  async findRunProblems(requester: RunRequester, { agent, task, input }: RunWords): Promise<readonly FieldError[]> {
     try {
       await this.orders.plan(requester, agent, { ...input, task })
       return []

@@ -5,10 +5,10 @@ import type { Tx } from '#platform/database/tx.js'
 import { SchedulePolicies } from '../policy/schedule-policies.service.js'
 import { invalidSchedule, scheduleEnded } from '../scheduler.errors.js'
 import type { TimingLimits } from '../timing/timing-problem.js'
-import { type RunOrderWords, ScheduleChecks } from './schedule-checks.service.js'
+import { ScheduleChecks } from './schedule-checks.service.js'
 import { draftChange, draftSchedule, type ScheduleChange } from './schedule-draft.js'
 import { findChangeProblems, findLostTime, findTimeProblems } from './schedule-problems.js'
-import { settingsAfter, settingsFrom } from './schedule-settings.js'
+import { type RunWords, settingsAfter, settingsFrom } from './schedule-settings.js'
 import type { ScheduleRecord } from './schedule.js'
 import type { ChangeScheduleCommand, CreateScheduleCommand } from './schedules.schemas.js'
 
@@ -30,8 +30,8 @@ export class ScheduleDrafts {
   ) {}
 
   /** Why no run of it could be made now. Outside of transactions. */
-  findRunProblems(requester: RunRequester, order: RunOrderWords): Promise<readonly FieldError[]> {
-    return this.checks.findRunProblems(requester, order)
+  findRunProblems(requester: RunRequester, words: RunWords): Promise<readonly FieldError[]> {
+    return this.checks.findRunProblems(requester, words)
   }
 
   /** @throws AppError `validation_failed`, for one more than a tenant may have, too */

@@ -1,5 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { ScheduleRecord, ScheduleSettings, ScheduleTimes } from './schedule.js'
 import type { ChangeScheduleCommand, CreateScheduleCommand } from './schedules.schemas.js'
+
+/** What a schedule says of its runs. */
+export type RunWords = Pick<ScheduleSettings, 'agent' | 'task' | 'input'>
 
 /** What a schedule is by the words of who makes it. @param projectId of the project that the command names */
 export function settingsFrom(command: CreateScheduleCommand, projectId: string | null): ScheduleSettings {
@@ -55,6 +59,11 @@ export function haveSameTimes(one: ScheduleTimes, other: ScheduleTimes): boolean
   const isSameZone = one.timezone === other.timezone || one.cron === null
   const isSameMoment = one.runAt?.getTime() === other.runAt?.getTime()
   return one.cron === other.cron && one.everySeconds === other.everySeconds && isSameMoment && isSameZone
+}
+
+/** Whether two settings order the same runs. */
+export function haveSameRun(one: RunWords, other: RunWords): boolean {
+  return one.agent === other.agent && one.task === other.task && isDeepStrictEqual(one.input, other.input)
 }
 
 function timesOf({ cron, everySeconds, runAt, timezone }: ScheduleTimes): ScheduleTimes {

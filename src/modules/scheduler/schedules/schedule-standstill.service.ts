@@ -6,6 +6,7 @@ import { ScheduleTurns } from '../firing/schedule-turns.service.js'
 import { noSuchSchedule, scheduleBusy } from '../scheduler.errors.js'
 import type { ScheduleKey, ScheduleRecord } from './schedule.js'
 import { toRecord } from './schedule-columns.js'
+import { haveSameRun } from './schedule-settings.js'
 import { SchedulesRepository } from './schedules.repository.js'
 
 /** A schedule that is due again each time, or that others change each time, is not ours to wait for any longer. */
@@ -19,7 +20,7 @@ interface HeldSchedule {
 }
 
 interface Attempt<Prepared, Result> {
-  /** What has to be known outside of the transaction; the schedule is the one that will be held. */
+  /** What has to be known outside of the transaction. The schedule that will be held orders the runs of the one that is seen. */
   readonly prepare: (seen: ScheduleRecord) => Promise<Prepared>
   readonly work: (held: HeldSchedule & { readonly prepared: Prepared }, tx: Tx) => Promise<Result>
 }
@@ -58,14 +59,14 @@ export class ScheduleStandstill {
     throw scheduleBusy()
   }
 
-  /** Null when it has changed since it was seen, or is due again. */
+  /** Null when it has other runs than those that were seen, or is due again. */
   private async tryHold(seen: ScheduleRecord, tx: Tx): Promise<HeldSchedule | null> {
     const schedule = await this.repository.findForChange(seen, tx)
     if (!schedule) throw noSuchSchedule()
     // Asked with the lock in hand: the wait for it took time.
     const now = await this.repository.readClock(tx)
     const isDue = schedule.nextRunAt !== null && schedule.nextRunAt <= now
-    return isDue || schedule.revision !== seen.revision ? null : { schedule, now }
+    return isDue || !haveSameRun(schedule, seen) ? null : { schedule, now }
   }
 
   /** What waits may start under the new definition. It is committed: what is missed here, the ticker sees to. */

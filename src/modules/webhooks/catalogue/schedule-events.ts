@@ -12,13 +12,10 @@ const missedSchema = z.strictObject({
 })
 const pausedSchema = z.strictObject({
   ...scheduleShape,
-  reason: z
-    .enum(PAUSED_REASONS)
-    .nullable()
-    .meta({
-      description:
-        'failures: so many in a row; not_permitted: in whose name it runs may not start runs; null: a person wants it so',
-    }),
+  reason: z.enum(PAUSED_REASONS).nullable().meta({
+    description:
+      'failures: so many in a row; not_permitted: in whose name it runs may not start runs; null: a person wants it so',
+  }),
 })
 const endedSchema = z.strictObject({ ...scheduleShape, reason: z.enum(ENDED_REASONS) })
 
