@@ -30,7 +30,11 @@ export function draftSchedule({ settings, isActive, requester, now }: ChangeRequ
   return {
     ...settings,
     ...placed(base, { isActive, cursorAt: now }),
-    ...{ tenantId, id, isActive, userId, apiKeyId },
+    tenantId,
+    id,
+    isActive,
+    userId,
+    apiKeyId,
     pausedReason: null,
     consecutiveFailures: 0,
     lastFiredAt: null,

@@ -10,9 +10,18 @@ export function settingsFrom(command: CreateScheduleCommand, projectId: string |
   const { name, agent, task, input, timezone, overlap, catchUpSeconds, jitterSeconds } = command
   const { maxExecutions = null, pauseAfterFailures = null } = command
   return {
-    ...{ name, agent, task, projectId, input: input ?? {} },
+    name,
+    agent,
+    task,
+    projectId,
+    input: input ?? {},
     ...timesFrom(command, timezone),
-    ...{ overlap, catchUpSeconds, jitterSeconds, endsAt: dateOf(command.endsAt), maxExecutions, pauseAfterFailures },
+    overlap,
+    catchUpSeconds,
+    jitterSeconds,
+    endsAt: dateOf(command.endsAt),
+    maxExecutions,
+    pauseAfterFailures,
   }
 }
 
@@ -48,9 +57,18 @@ export function settingsOf(schedule: ScheduleRecord): ScheduleSettings {
   const { name, agent, task, projectId, input, overlap, catchUpSeconds, jitterSeconds } = schedule
   const { endsAt, maxExecutions, pauseAfterFailures } = schedule
   return {
-    ...{ name, agent, task, projectId, input },
+    name,
+    agent,
+    task,
+    projectId,
+    input,
     ...timesOf(schedule),
-    ...{ overlap, catchUpSeconds, jitterSeconds, endsAt, maxExecutions, pauseAfterFailures },
+    overlap,
+    catchUpSeconds,
+    jitterSeconds,
+    endsAt,
+    maxExecutions,
+    pauseAfterFailures,
   }
 }
 
