@@ -24,6 +24,11 @@ export const executionSchema = z
   .meta({ id: 'ScheduleExecution' })
 export type Execution = z.infer<typeof executionSchema>
 
+/** Where an execution is shown. */
+export function addressOfExecution({ scheduleId, id }: Pick<Execution, 'scheduleId' | 'id'>): string {
+  return `/v1/schedules/${scheduleId}/executions/${id}`
+}
+
 const filterShape = {
   status: z.enum(EXECUTION_STATUSES).optional(),
   from: z.iso.datetime({ offset: true }).optional().describe('Due at or after.'),

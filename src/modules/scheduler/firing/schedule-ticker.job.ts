@@ -150,9 +150,14 @@ function toBatches(ready: readonly ScheduleKey[]): Batch[] {
   const batches = [...byTenant].flatMap(([tenantId, schedules]) =>
     chunk(schedules, SCHEDULES_PER_BATCH).map((some) => ({ tenantId, ids: some.map(({ id }) => id) })),
   )
-  return batches.map((batch) => ({ batch, turn: Math.random() })).toSorted((a, b) => a.turn - b.turn).map(({ batch }) => batch)
+  return batches
+    .map((batch) => ({ batch, turn: Math.random() }))
+    .toSorted((a, b) => a.turn - b.turn)
+    .map(({ batch }) => batch)
 }
 
 function chunk<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) => items.slice(index * size, (index + 1) * size))
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  )
 }

@@ -135,7 +135,13 @@ class Turn {
     const isDue = place.nextRunAt !== null && place.nextRunAt <= this.state.now
     const isLeft = this.isActive && this.hasRoom && this.state.waitingCount > start.length + refuse.length
     return {
-      ...{ add, start, refuse, stopsRunning, paused, missed, place },
+      add,
+      start,
+      refuse,
+      stopsRunning,
+      place,
+      paused,
+      missed,
       consecutiveFailures: this.failures,
       hasMore: isDue || isLeft,
     }

@@ -40,7 +40,9 @@ export class TimesRefresh extends Sweep {
   private async refresh(tenantId: string, ids: readonly string[]): Promise<void> {
     await this.database.workers.transaction({ tenantId }, async (tx) => {
       const schedules = await this.times.lock(tenantId, ids, tx)
-      const places = schedules.map((schedule) => ({ id: schedule.id, ...placeAfter(schedule, schedule.cursorAt) }))
+      const places = schedules.map((schedule) =>
+        Object.assign({ id: schedule.id }, placeAfter(schedule, schedule.cursorAt)),
+      )
       await this.times.update(places, TZ_DATABASE_VERSION, tx)
     })
   }

@@ -3,6 +3,7 @@ import { AppError, type ErrorKind } from '#kernel/app-error.js'
 import { StandingPermissions } from '#modules/auth'
 import { type PlannedRun, RunOrders, type RunRequester } from '#modules/runs'
 import { EXECUTION_REASONS } from '../executions/execution.js'
+import { scheduleUnrunnable } from '../scheduler.errors.js'
 import type { ScheduleRecord } from '../schedules/schedule.js'
 import { keyOf, type RunPlan } from './run-plan.js'
 import type { Requester } from './turn-rows.js'
@@ -31,14 +32,24 @@ export class TurnPlans {
   /** @throws AppError where nobody could look: `unavailable`, `internal` */
   async plan(schedule: ScheduleRecord, requester: RunRequester): Promise<RunPlan> {
     try {
-      return { run: await this.planOrThrow(schedule, requester), refusal: null }
+      return { run: await this.order(schedule, requester), refusal: null }
     } catch (error) {
       return { refusal: toRefusal(error) }
     }
   }
 
-  /** @throws AppError `not_found` for the agent, `validation_failed` */
-  planOrThrow({ agent, task, input }: ScheduleRecord, requester: RunRequester): Promise<PlannedRun> {
+  /** For somebody who waits for it. @throws AppError `schedule_unrunnable` */
+  async planOrThrow(schedule: ScheduleRecord, requester: RunRequester): Promise<PlannedRun> {
+    try {
+      return await this.order(schedule, requester)
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      const fields = error.errors?.map(({ pointer, detail }) => `${pointer}: ${detail}`)
+      throw scheduleUnrunnable(fields?.join(' ') ?? error.detail ?? error.code)
+    }
+  }
+
+  private order({ agent, task, input }: ScheduleRecord, requester: RunRequester): Promise<PlannedRun> {
     return this.orders.plan(requester, agent, { task, ...input })
   }
 
@@ -54,8 +65,13 @@ export class TurnPlans {
   }
 }
 
+function isRefusal(error: unknown): error is AppError {
+  return error instanceof AppError && REFUSALS.has(error.kind)
+}
+
+/** @throws what is no refusal */
 function toRefusal(error: unknown): string {
-  if (!(error instanceof AppError) || !REFUSALS.has(error.kind)) throw error
+  if (!isRefusal(error)) throw error
   // The agent is all that a plan looks for and may not find.
   return error.kind === 'not_found' ? EXECUTION_REASONS.noSuchAgent : error.code
 }

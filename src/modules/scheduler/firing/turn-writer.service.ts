@@ -12,7 +12,7 @@ import type { LockedTurn } from './locked-turn.js'
 import { keyOf, type RunPlan } from './run-plan.js'
 import type { NewExecution } from './schedule-turn.js'
 import { TurnWritesRepository } from './turn-writes.repository.js'
-import type { ExecutionToAdd, ScheduleStanding, StartedExecution } from './turn-writes.js'
+import type { ExecutionToAdd, ScheduleStanding } from './turn-writes.js'
 
 /** Writes down what schedules of a tenant do in their turns: executions, runs, their next times, and what is told of it. One commit. */
 @Injectable()
@@ -26,18 +26,32 @@ export class TurnWriter {
 
   /** Their rows are locked by `tx`. */
   async write(turns: readonly LockedTurn[], tx: Tx): Promise<void> {
-    const drafts = turns.flatMap(toDrafts)
-    const starts = turns.flatMap(toStarts)
-    const runIds = await this.orders.add([...drafts.flatMap(({ order }) => order ?? []), ...starts.map(({ order }) => order)], tx)
-    const nextRun = runIds.values()
-    const added = drafts.map(({ order, execution }) => ({ ...execution, runId: order ? (nextRun.next().value ?? null) : null }))
-    const started = starts.map(({ id }, index): StartedExecution => ({ id, runId: runIds[runIds.length - starts.length + index] ?? '' }))
+    const added = turns.flatMap(toAdded)
+    const started = turns.flatMap(toStarted)
+    const orders = [...added, ...started].flatMap(({ order }) => order ?? [])
     await Promise.all([
-      ifAny(turns.flatMap(({ closed }) => closed), (closed) => this.repository.close(closed, tx)),
-      ifAny(turns.flatMap(({ counted }) => counted), (counted) => this.repository.count(counted, tx)),
-      ifAny(turns.flatMap(({ moves }) => moves.refuse), (refused) => this.repository.refuse(refused, tx)),
-      ifAny(started, () => this.repository.start(started, tx)),
-      ifAny(added, () => this.repository.add(added, tx)),
+      // First of all: executions refer to their runs.
+      ifAny(orders, (some) => this.orders.add(some, tx)),
+      ifAny(
+        turns.flatMap(({ closed }) => closed),
+        (some) => this.repository.close(some, tx),
+      ),
+      ifAny(
+        turns.flatMap(({ counted }) => counted),
+        (some) => this.repository.count(some, tx),
+      ),
+      ifAny(
+        turns.flatMap(({ moves }) => moves.refuse),
+        (some) => this.repository.refuse(some, tx),
+      ),
+      ifAny(
+        started.map(({ id, order }) => ({ id, runId: order.runId })),
+        (some) => this.repository.start(some, tx),
+      ),
+      ifAny(
+        added.map(({ execution }) => execution),
+        (some) => this.repository.add(some, tx),
+      ),
       this.repository.update(turns.map(toStanding), TZ_DATABASE_VERSION, tx),
     ])
     for (const turn of turns) await this.stopRunning(turn, tx)
@@ -66,31 +80,40 @@ export class TurnWriter {
   }
 }
 
-interface Draft {
-  readonly execution: ExecutionToAdd
-  readonly order: RunOrder | null
+function toAdded({ schedule, plans, moves, now }: LockedTurn): { execution: ExecutionToAdd; order: RunOrder | null }[] {
+  return moves.add.map((execution) => {
+    const order = execution.run === 'start' ? toOrder(schedule, plans.get(keyOf(schedule)), now) : null
+    return { execution: toExecution(schedule, execution, order), order }
+  })
 }
 
-function toDrafts({ schedule, plans, moves, now }: LockedTurn): Draft[] {
-  return moves.add.map((execution) => ({
-    execution: toExecution(schedule, execution),
-    order: execution.run === 'start' ? toOrder(schedule, plans.get(keyOf(schedule)), now) : null,
-  }))
-}
-
-function toStarts({ schedule, waiting, moves, now }: LockedTurn): { id: string; order: RunOrder }[] {
+function toStarted({ schedule, waiting, moves, now }: LockedTurn): { id: string; order: RunOrder }[] {
   return moves.start.map((id) => ({ id, order: toOrder(schedule, waiting.get(id), now) }))
 }
 
 function toOrder(schedule: ScheduleRecord, plan: RunPlan | undefined, at: Date): RunOrder {
   if (!plan || plan.refusal !== null) throw new Error('a run that was not planned')
-  return { plan: plan.run, projectId: schedule.projectId, scheduleId: schedule.id, at }
+  return { runId: newId(), plan: plan.run, projectId: schedule.projectId, scheduleId: schedule.id, at }
 }
 
-function toExecution({ id: scheduleId }: ScheduleRecord, execution: NewExecution): ExecutionToAdd {
-  const { nominalAt, dueAt, status, reason, run } = execution
-  const own = { trigger: 'schedule' as const, runId: null, userId: null, apiKeyId: null }
-  return { ...own, id: newId(), scheduleId, nominalAt, dueAt, status, reason, isQueued: run === 'queue' }
+function toExecution(
+  { id: scheduleId }: ScheduleRecord,
+  { nominalAt, dueAt, status, reason, run }: NewExecution,
+  order: RunOrder | null,
+): ExecutionToAdd {
+  return {
+    id: newId(),
+    scheduleId,
+    trigger: 'schedule',
+    nominalAt,
+    dueAt,
+    status,
+    reason,
+    runId: order && order.runId,
+    isQueued: run === 'queue',
+    userId: null,
+    apiKeyId: null,
+  }
 }
 
 function toStanding({ schedule, moves }: LockedTurn): ScheduleStanding {
