@@ -88,8 +88,8 @@ export class ScheduleTrigger {
   }
 
   private async stop({ tenantId }: ScheduleRecord, { running, now }: LockedRow, tx: Tx): Promise<void> {
+    for (const { runId } of running) if (runId !== null) await this.orders.stop({ tenantId, runId }, now, tx)
     const ids = running.map(({ id }) => id)
     await this.writes.giveReason(ids, EXECUTION_REASONS.replaced, tx)
-    for (const { runId } of running) if (runId !== null) await this.orders.stop({ tenantId, runId }, now, tx)
   }
 }

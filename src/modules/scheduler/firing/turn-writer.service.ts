@@ -63,12 +63,9 @@ export class TurnWriter {
   private async stopRunning({ schedule, running, moves, now }: LockedTurn, tx: Tx): Promise<void> {
     if (!moves.stopsRunning) return
     const { tenantId } = schedule
-    await this.repository.giveReason(
-      running.map(({ id }) => id),
-      EXECUTION_REASONS.replaced,
-      tx,
-    )
     for (const { runId } of running) await this.orders.stop({ tenantId, runId }, now, tx)
+    const ids = running.map(({ id }) => id)
+    await this.repository.giveReason(ids, EXECUTION_REASONS.replaced, tx)
   }
 
   private async tell({ schedule, moves }: LockedTurn, tx: Tx): Promise<void> {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import { toStorableJson } from '#kernel/storable.js'
 import type { Tx } from '#platform/database/tx.js'
+import { EXECUTION_REASONS } from '../executions/execution.js'
 import type { QueuedExecution } from './schedule-turn.js'
 import type { ClosedExecution, ExecutionToAdd, ScheduleStanding, StartedExecution } from './turn-writes.js'
 
@@ -67,12 +68,16 @@ export class TurnWritesRepository {
     })
   }
 
-  /** Why they are about to end. */
+  /**
+   * Why executions end that are being stopped. Once their runs are locked, as whoever ends a run locks it first; what came to an end
+   * of its own meanwhile keeps it.
+   */
   async giveReason(ids: readonly string[], reason: string, tx: Tx): Promise<void> {
     await tx.execute({
       name: 'executions_reason',
-      text: 'UPDATE task_executions SET reason = $2 WHERE tenant_id = app_tenant() AND id = ANY($1)',
-      values: [ids, reason],
+      text: `UPDATE task_executions SET reason = $2
+              WHERE tenant_id = app_tenant() AND id = ANY($1) AND (status = 'running' OR reason = $3)`,
+      values: [ids, reason, EXECUTION_REASONS.cancelled],
     })
   }
 
