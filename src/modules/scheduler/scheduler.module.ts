@@ -20,6 +20,8 @@ import { TurnPreparation } from './firing/turn-preparation.service.js'
 import { TurnWriter } from './firing/turn-writer.service.js'
 import { TurnWritesRepository } from './firing/turn-writes.repository.js'
 import { TurnsRepository } from './firing/turns.repository.js'
+import { ExecutionRetention } from './retention/execution-retention.job.js'
+import { ExecutionRetentionRepository } from './retention/execution-retention.repository.js'
 
 const firing = [
   ReadySchedulesRepository,
@@ -43,6 +45,6 @@ const firing = [
 
 @Module({
   imports: [AgentsModule, AuthModule, ProjectsModule, RunsModule],
-  providers: [...firing],
+  providers: [...firing, ExecutionRetention, ExecutionRetentionRepository],
 })
 export class SchedulerModule {}
