@@ -48,6 +48,12 @@ describe('in an overlap (New York, 1 November 2026, 01:00 to 02:00 twice, from 0
   ])('"%s" fires at %j', (cron, times) => {
     expect(fires('America/New_York', cron, NEW_YORK_OVERLAP)).toEqual(times)
   })
+
+  it('asked while the hour comes again, fires no time of day again', () => {
+    const again = ['2026-11-01T06:00', '2026-11-01T07:59:59'] as const
+    expect(fires('America/New_York', '30 1 * * *', again)).toEqual([])
+    expect(fires('America/New_York', '30 0-23 * * *', again)).toEqual(['11-01T07:30'])
+  })
 })
 
 describe('where clocks change in other ways', () => {
