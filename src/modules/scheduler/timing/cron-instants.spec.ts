@@ -50,7 +50,7 @@ describe('in an overlap (New York, 1 November 2026, 01:00 to 02:00 twice, from 0
   })
 
   it('asked while the hour comes again, fires no time of day again', () => {
-    const again = ['2026-11-01T06:00', '2026-11-01T07:59:59'] as const
+    const again = ['2026-11-01T06:10', '2026-11-01T07:59:59'] as const
     expect(fires('America/New_York', '30 1 * * *', again)).toEqual([])
     expect(fires('America/New_York', '30 0-23 * * *', again)).toEqual(['11-01T07:30'])
   })
