@@ -8,6 +8,7 @@ import { CspReportsModule } from '#modules/csp-reports'
 import { HealthModule } from '#modules/health'
 import { MetricsModule } from '#modules/metrics'
 import { RunsModule } from '#modules/runs'
+import { SchedulerModule } from '#modules/scheduler'
 import { ToolsModule } from '#modules/tools'
 import { WebhooksModule } from '#modules/webhooks'
 import { PlatformModule, type PlatformOptions } from '#platform/platform.module.js'
@@ -24,6 +25,7 @@ export class AppModule {
         AgentsModule,
         ApprovalsModule,
         RunsModule,
+        SchedulerModule,
         ToolsModule,
         AuditModule,
         WebhooksModule,

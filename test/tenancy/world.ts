@@ -16,6 +16,7 @@ export interface World {
   readonly runId: string
   readonly webhookId: string
   readonly deliveryId: string
+  readonly scheduleId: string
 }
 
 export function newWorld(overrides: Partial<World> = {}): World {
@@ -29,6 +30,7 @@ export function newWorld(overrides: Partial<World> = {}): World {
     runId: newId(),
     webhookId: newId(),
     deliveryId: newId(),
+    scheduleId: newId(),
     ...overrides,
   }
 }
@@ -304,6 +306,38 @@ const FACTORIES: Readonly<Record<string, (world: World) => Row>> = {
     duration_ms: 1,
     response_status: 200,
   }),
+  scheduled_tasks: ({ tenantId, userId, scheduleId }) => ({
+    tenant_id: tenantId,
+    id: scheduleId,
+    name: 'nightly',
+    agent: 'developer',
+    task: 'secret',
+    input: '{}',
+    every_seconds: 60,
+    timezone: 'UTC',
+    anchor_at: NOW,
+    overlap: 'skip',
+    catch_up_seconds: 0,
+    jitter_seconds: 0,
+    is_active: true,
+    cursor_at: NOW,
+    tz_version: '2026a',
+    user_id: userId,
+    created_at: NOW,
+    updated_at: NOW,
+  }),
+  task_executions: ({ tenantId, scheduleId }) => ({
+    tenant_id: tenantId,
+    id: newId(),
+    schedule_id: scheduleId,
+    trigger: 'schedule',
+    nominal_at: NOW,
+    due_at: NOW,
+    status: 'skipped',
+    created_at: NOW,
+    finished_at: NOW,
+  }),
+  schedule_policies: ({ tenantId }) => ({ tenant_id: tenantId, min_interval_seconds: 60, updated_at: NOW }),
 }
 
 /** What makes a row one that a sweep is there for. */
@@ -321,6 +355,8 @@ const STALE: Readonly<Record<string, Row>> = {
   webhook_messages: { created_at: EARLIER },
   webhook_replays: { finished_at: null },
   webhook_deliveries: { status: 'pending', next_retry_at: NOW, finished_at: null },
+  scheduled_tasks: { next_nominal_at: NOW, next_run_at: NOW },
+  task_executions: { created_at: EARLIER, is_uncounted: true },
 }
 
 export const TABLES_WITH_FACTORY = Object.keys(FACTORIES)

@@ -11,6 +11,7 @@ import { AuthorizationGuard } from './access/authorization.guard.js'
 import { PrincipalCache } from './access/principal-cache.service.js'
 import { PrincipalCheck } from './access/principal-check.service.js'
 import { Principals } from './access/principals.service.js'
+import { StandingPermissions } from './access/standing-permissions.service.js'
 import { StandingsRepository } from './access/standings.repository.js'
 import { AccountEvents } from './accounts/account-events.service.js'
 import { AccountController } from './accounts/account.controller.js'
@@ -87,6 +88,7 @@ const access = [
   PrincipalCache,
   PrincipalCheck,
   Principals,
+  StandingPermissions,
   StandingsRepository,
   ...authCacheMetricsProviders,
 ]
@@ -177,6 +179,6 @@ const guards = [
     ...sessions,
     ...guards,
   ],
-  exports: [ApiKeyBudgets, PrincipalCheck],
+  exports: [ApiKeyBudgets, PrincipalCheck, StandingPermissions],
 })
 export class AuthModule {}

@@ -1,4 +1,5 @@
 export { PrincipalCheck } from './access/principal-check.service.js'
+export { StandingPermissions } from './access/standing-permissions.service.js'
 export { ApiKeyCreated, ApiKeyDeleted } from './api-keys/api-key.events.js'
 export { ApiKeyBudgets } from './api-keys/api-key-budgets.service.js'
 export { ApiKeySpending } from './api-keys/api-key-spending.js'

@@ -1,12 +1,19 @@
 import { PERMISSIONS, type Permission, type Role } from '#platform/http/principal.js'
 
 /** What every member may read. To decide approvals, and to hold the credentials of MCP servers, takes an administrator, as do webhooks: what their URLs and deliveries hold is not for everybody. The audit log and other people's keys are not among it. */
-const READ: readonly Permission[] = ['agents:read', 'mcp-servers:read', 'runs:read', 'approvals:read', 'members:read']
+const READ: readonly Permission[] = [
+  'agents:read',
+  'mcp-servers:read',
+  'runs:read',
+  'approvals:read',
+  'members:read',
+  'schedules:read',
+]
 
 const PERMISSIONS_OF_ROLE: Record<Role, ReadonlySet<Permission>> = {
   owner: new Set(PERMISSIONS),
   admin: new Set(PERMISSIONS),
-  member: new Set([...READ, 'agents:write', 'runs:write', 'api-keys:read', 'api-keys:write']),
+  member: new Set([...READ, 'agents:write', 'runs:write', 'schedules:write', 'api-keys:read', 'api-keys:write']),
   viewer: new Set(READ),
 }
 

@@ -1,3 +1,7 @@
 export type { RunFacts } from './run-facts.js'
 export { RunCancelled, RunCompleted, RunFailed, RunFinished, RunStarted } from './run.events.js'
+export { type RunOrder, RunOrders } from './run-orders.service.js'
+export type { PlannedRun } from './run-planner.service.js'
+export type { RunRequester } from './run-requester.js'
+export { startRunSchema, type StartRunCommand } from './runs.schemas.js'
 export { RunsModule } from './runs.module.js'

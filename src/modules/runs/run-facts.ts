@@ -6,4 +6,6 @@ export interface RunFacts {
   readonly model: string
   /** Null: nobody delegated it. */
   readonly parentRunId: string | null
+  /** Null: no schedule has started it. */
+  readonly scheduleId: string | null
 }

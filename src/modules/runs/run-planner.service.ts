@@ -6,9 +6,9 @@ import { AgentDirectory } from '#modules/agents'
 import { CostLedger } from '#modules/costs'
 import { ModelRegistry } from '#modules/models'
 import { AppConfig } from '#platform/config/app-config.js'
-import type { Principal } from '#platform/http/principal.js'
 import { mergeLimits } from './engine/merge-limits.js'
 import { OutputReader } from './engine/output-reader.service.js'
+import type { RunRequester } from './run-requester.js'
 import type { RunEntity, RunInput } from './run.entity.js'
 import type { StartRunCommand } from './runs.schemas.js'
 
@@ -33,8 +33,8 @@ export class RunPlanner {
   ) {}
 
   /** @throws AppError `not_found` for the agent, `validation_failed` for what the command asks */
-  async plan(principal: Principal, slug: string, command: StartRunCommand): Promise<PlannedRun> {
-    const agent = await this.agents.get(principal.tenantId, slug)
+  async plan(requester: RunRequester, slug: string, command: StartRunCommand): Promise<PlannedRun> {
+    const agent = await this.agents.get(requester.tenantId, slug)
     const [model = this.models.defaultModel, ...fallbackModels] = this.models.resolveChain(command.model, agent)
     const { outputSchema, metadata = {} } = command
     if (outputSchema) this.outputs.checkSchema(outputSchema)
@@ -54,7 +54,7 @@ export class RunPlanner {
     const createdAt = this.clock.now()
     return {
       ...NOTHING_USED,
-      tenantId: principal.tenantId,
+      tenantId: requester.tenantId,
       id,
       rootRunId: id,
       depth: 0,
@@ -80,8 +80,8 @@ export class RunPlanner {
       attempt: 0,
       parentRunId: null,
       scheduleId: null,
-      userId: principal.userId,
-      apiKeyId: principal.apiKeyId,
+      userId: requester.userId,
+      apiKeyId: requester.apiKeyId,
       metadata,
       createdAt,
       startedAt: null,

@@ -17,10 +17,10 @@ export class RunStarted extends DomainEvent {
 
   constructor(
     readonly tenantId: string,
-    { runId, agent, agentVersion, model, parentRunId }: RunFacts,
+    { runId, agent, agentVersion, model, parentRunId, scheduleId }: RunFacts,
   ) {
     super()
-    this.run = { runId, agent, agentVersion, model, parentRunId }
+    this.run = { runId, agent, agentVersion, model, parentRunId, scheduleId }
   }
 }
 

@@ -36,6 +36,7 @@ import { RunWorker } from './engine/run-worker.service.js'
 import { UsePrices } from './engine/use-prices.service.js'
 import { RunCancellation } from './run-cancellation.service.js'
 import { RunCreator } from './run-creator.service.js'
+import { RunOrders } from './run-orders.service.js'
 import { RunPlanner } from './run-planner.service.js'
 import { RunQueries } from './run-queries.service.js'
 import { RunRetry } from './run-retry.service.js'
@@ -85,6 +86,7 @@ import { RunsService } from './runs.service.js'
     RunWorker,
     UsePrices,
     RunCancellation,
+    RunOrders,
     RunRetry,
     ApprovalDecisions,
     RunFeed,
@@ -93,5 +95,6 @@ import { RunsService } from './runs.service.js'
     RunLogs,
     RunStreams,
   ],
+  exports: [RunOrders],
 })
 export class RunsModule {}

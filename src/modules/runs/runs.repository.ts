@@ -74,6 +74,21 @@ export class RunsRepository {
     })
   }
 
+  /** Runs of one tenant that wait in the queue. */
+  async addQueued(runs: readonly RunEntity[], tx: Tx): Promise<void> {
+    await tx.execute({
+      name: 'run_add_queued',
+      text: `INSERT INTO runs (tenant_id, id, project_id, agent, agent_version, status, task, context, model, input,
+               cost_usd, cache, schedule_id, user_id, api_key_id, metadata, created_at, root_run_id, queued_since)
+             SELECT r."tenantId", r.id, r."projectId", r.agent, r."agentVersion", 'pending', r.task, r.context, r.model, r.input,
+                    r."costUsd", r.cache, r."scheduleId", r."userId", r."apiKeyId", r.metadata, r."createdAt", r.id, r."queuedSince"
+               FROM jsonb_to_recordset($1) AS r ("tenantId" uuid, id uuid, "projectId" uuid, agent text, "agentVersion" integer,
+                      task text, context text, model text, input jsonb, "costUsd" numeric, cache text, "scheduleId" uuid,
+                      "userId" uuid, "apiKeyId" uuid, metadata jsonb, "createdAt" timestamptz, "queuedSince" timestamptz)`,
+      values: [toStorableJson(runs)],
+    })
+  }
+
   /** Its place among the tenant's runs that wait for a worker, from 1 to the last that is counted; 0 when it does not wait any more. */
   async findQueuePosition(scope: Scope, id: string): Promise<number> {
     const rows = await this.requests.read<{ position: string }>(scope, {

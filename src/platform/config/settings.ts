@@ -12,6 +12,7 @@ export const SETTING_GROUPS = [
   'Mail',
   'Outbound',
   'Webhooks',
+  'Schedules',
   'Limits',
   'Observability',
 ] as const
@@ -451,6 +452,19 @@ export const settingsSchema = z
       'How long messages are kept, with their deliveries and attempts.',
     ),
 
+    SCHEDULE_MIN_INTERVAL_SECONDS: setting(
+      integer(1, 86_400).default(10),
+      'Schedules',
+      'Shortest time between two due times of a schedule; a tenant can ask for a longer one.',
+    ),
+    SCHEDULE_GRACE_SECONDS: setting(
+      integer(1, 3600).default(5),
+      'Schedules',
+      'A due time that nobody saw to for longer was missed; `catchUpSeconds` of a schedule comes on top.',
+    ),
+    SCHEDULES_MAX: setting(integer(1, 1_000_000).default(10_000), 'Schedules', 'Schedules a tenant may have.'),
+    SCHEDULE_RETENTION_DAYS: setting(integer(1, 3650).default(90), 'Schedules', 'How long executions are kept.'),
+
     RATE_LIMIT_ANONYMOUS_PER_MINUTE: setting(perWindow(60), 'Limits', 'Requests without credentials, an address.'),
     RATE_LIMIT_AUTHENTICATED_PER_MINUTE: setting(
       perWindow(300),
@@ -476,6 +490,12 @@ export const settingsSchema = z
     ),
     RATE_LIMIT_OVERSEER_RUNS_PER_MINUTE: setting(perWindow(20), 'Limits', 'Runs of the overseer, a principal.'),
     RATE_LIMIT_QA_TESTER_RUNS_PER_MINUTE: setting(perWindow(15), 'Limits', 'Runs of the qa-tester, a principal.'),
+    RATE_LIMIT_SCHEDULE_CREATIONS_PER_HOUR: setting(perWindow(50), 'Limits', 'Schedules created, a principal.'),
+    RATE_LIMIT_SCHEDULE_TRIGGERS_PER_HOUR: setting(
+      perWindow(100),
+      'Limits',
+      'Schedules triggered or backfilled by hand, a principal.',
+    ),
     LOGIN_LOCKOUT_AFTER_FAILURES: setting(
       integer(1, 1000).default(10),
       'Limits',

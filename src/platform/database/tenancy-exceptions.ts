@@ -12,7 +12,9 @@ export const INDEX_EXCEPTIONS: Readonly<Record<string, string>> = {
   idx_memberships_user: 'a user has his tenants listed before he has chosen one',
   idx_refresh_tokens_used: 'the sweep looks over all tenants',
   idx_runs_created_status: 'the sweep looks over all tenants',
+  idx_scheduled_tasks_ready_to_run: 'the ticker looks over all tenants',
   idx_sessions_expiry: 'the sweep looks over all tenants',
+  idx_task_executions_age: 'the sweep looks over all tenants',
   idx_webhook_messages_age: 'the sweep looks over all tenants',
   idx_webhooks_events_gin: 'GIN has no order to begin with; each key begins with the tenant',
   idx_sessions_user: 'a user ends his sessions in all of his tenants',
@@ -146,6 +148,10 @@ export const POLICY_EXCEPTIONS: Readonly<Record<string, PinnedPolicy>> = {
     is: "runs SELECT USING CASE WHEN (app_purpose() = 'runs.sweep'::text) THEN (status = ANY (ARRAY['pending'::text, 'running'::text])) ELSE false END",
     why: 'unfinished runs of all tenants are found',
   },
+  scheduled_tasks_dispatch: {
+    is: "scheduled_tasks SELECT USING CASE WHEN (app_purpose() = 'scheduler.dispatch'::text) THEN (next_run_at IS NOT NULL) ELSE false END",
+    why: 'schedules of all tenants that are due are found',
+  },
   sessions_self_end: {
     is: 'sessions UPDATE USING (user_id = app_user()) WITH CHECK (user_id = app_user())',
     why: 'a user ends his own sessions in all of his tenants',
@@ -169,6 +175,18 @@ export const POLICY_EXCEPTIONS: Readonly<Record<string, PinnedPolicy>> = {
   tenants_own: {
     is: 'tenants ALL USING (id = app_tenant()) WITH CHECK (id = app_tenant())',
     why: 'the tenant at hand itself',
+  },
+  task_executions_dispatch: {
+    is: "task_executions SELECT USING CASE WHEN (app_purpose() = 'scheduler.dispatch'::text) THEN is_uncounted ELSE false END",
+    why: 'ends of scheduled runs of all tenants that are to be taken note of are found',
+  },
+  task_executions_retention: {
+    is: "task_executions DELETE USING CASE WHEN (app_purpose() = 'scheduler.retention'::text) THEN ((created_at < (now() - '1 day'::interval)) AND (finished_at IS NOT NULL)) ELSE false END",
+    why: 'executions of all tenants that are over for long are removed',
+  },
+  task_executions_retention_read: {
+    is: "task_executions SELECT USING CASE WHEN (app_purpose() = 'scheduler.retention'::text) THEN ((created_at < (now() - '1 day'::interval)) AND (finished_at IS NOT NULL)) ELSE false END",
+    why: 'executions of all tenants that are over for long are found',
   },
   webhook_deliveries_dispatch: {
     is: "webhook_deliveries SELECT USING CASE WHEN (app_purpose() = 'webhooks.dispatch'::text) THEN (next_retry_at IS NOT NULL) ELSE false END",

@@ -30,6 +30,8 @@ export const TABLE_GRANTS: Readonly<Record<string, readonly string[]>> = {
   run_events: ['SELECT', 'INSERT'],
   run_steps: ['SELECT', 'INSERT', 'UPDATE'],
   runs: ['SELECT', 'INSERT', 'UPDATE'],
+  schedule_policies: ['SELECT', 'INSERT', 'UPDATE'],
+  scheduled_tasks: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   sessions: [
     'SELECT',
     'INSERT',
@@ -40,6 +42,7 @@ export const TABLE_GRANTS: Readonly<Record<string, readonly string[]>> = {
     'UPDATE (user_agent)',
     'DELETE',
   ],
+  task_executions: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   tenants: ['SELECT', 'INSERT', 'UPDATE (name)'],
   users: ['SELECT', 'INSERT', 'UPDATE (email_verified_at)', 'UPDATE (name)', 'UPDATE (updated_at)'],
   webhook_attempts: ['SELECT', 'INSERT'],

@@ -19,6 +19,8 @@ export const PERMISSIONS = [
   'members:write',
   'api-keys:read',
   'api-keys:write',
+  'schedules:read',
+  'schedules:write',
   'webhooks:read',
   'webhooks:write',
   'audit:read',

@@ -19,13 +19,28 @@ export interface ApiKeyFacts {
   readonly expiresAt: Date | null
 }
 
+interface StandingKey {
+  readonly tenantId: string
+  readonly userId: string
+  /** Null: he acts himself. */
+  readonly apiKeyId: string | null
+}
+
+interface Standing {
+  readonly role: Role
+  /** Null: no key holds him to any. */
+  readonly scopes: readonly Permission[] | null
+}
+
 /** How somebody stands at this moment, read in one flight. */
 @Injectable()
 export class StandingsRepository {
   private readonly requests: ConnectionPool
+  private readonly workers: ConnectionPool
 
   constructor(database: Database) {
     this.requests = database.requests
+    this.workers = database.workers
   }
 
   /** The user's role in the session's tenant; null when the session is over or the member is gone or suspended. */
@@ -72,5 +87,21 @@ export class StandingsRepository {
       },
     )
     return rows[0]?.role ?? null
+  }
+
+  /** The role of a member, and the scopes of the key that he acts by; null when either does not stand any more. Not for requests. */
+  async findStanding({ tenantId, userId, apiKeyId }: StandingKey): Promise<Standing | null> {
+    const rows = await this.workers.read<Standing>(
+      { tenantId },
+      {
+        name: 'standing',
+        text: `SELECT m.role, k.scopes FROM memberships m
+                 LEFT JOIN api_keys k ON k.tenant_id = m.tenant_id AND k.id = $3 AND k.user_id = m.user_id
+                  AND (k.expires_at IS NULL OR k.expires_at > now())
+                WHERE m.tenant_id = $1 AND m.user_id = $2 AND m.disabled_at IS NULL AND ($3::uuid IS NULL OR k.id IS NOT NULL)`,
+        values: [tenantId, userId, apiKeyId],
+      },
+    )
+    return rows[0] ?? null
   }
 }

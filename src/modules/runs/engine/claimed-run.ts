@@ -26,6 +26,7 @@ export interface ClaimedRun extends Claim {
   readonly userId: string | null
   readonly apiKeyId: string | null
   readonly parentRunId: string | null
+  readonly scheduleId: string | null
   readonly rootRunId: string
   readonly depth: number
   readonly attempt: number

@@ -47,6 +47,7 @@ interface ClaimRow {
   userId: string | null
   apiKeyId: string | null
   parentRunId: string | null
+  scheduleId: string | null
   rootRunId: string
   depth: number
   attempt: number
@@ -211,7 +212,7 @@ export class QueueRepository {
               WHERE r.tenant_id = $1 AND r.id = free.id
           RETURNING r.tenant_id AS "tenantId", r.id AS "runId", r.fencing_number AS "fencingNumber",
                     r.project_id AS "projectId", r.agent, r.agent_version AS "agentVersion", r.task, r.context, r.model,
-                    r.input, r.cache, r.user_id AS "userId", r.api_key_id AS "apiKeyId", r.parent_run_id AS "parentRunId",
+                    r.input, r.cache, r.user_id AS "userId", r.api_key_id AS "apiKeyId", r.parent_run_id AS "parentRunId", r.schedule_id AS "scheduleId",
                     r.root_run_id AS "rootRunId", r.depth, r.attempt, r.started_at AS "startedAt",
                     r.deadline_at AS "deadlineAt", r.last_event AS "lastEvent", r.steps,
                     r.input_tokens AS "inputTokens", r.cached_input_tokens AS "cachedInputTokens",

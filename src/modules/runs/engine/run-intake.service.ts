@@ -82,6 +82,6 @@ export class RunSeat implements Disposable {
   }
 }
 
-function toFacts({ id, agent, agentVersion, model, parentRunId }: RunEntity): RunFacts {
-  return { runId: id, agent, agentVersion, model, parentRunId }
+function toFacts({ id, agent, agentVersion, model, parentRunId, scheduleId }: RunEntity): RunFacts {
+  return { runId: id, agent, agentVersion, model, parentRunId, scheduleId }
 }

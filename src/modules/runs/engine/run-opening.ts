@@ -64,6 +64,7 @@ export function toWorkItem({ run, steps }: OpenedRun): WorkItem {
     userId: run.userId,
     apiKeyId: run.apiKeyId,
     parentRunId: run.parentRunId,
+    scheduleId: run.scheduleId,
     rootRunId: run.rootRunId,
     depth: run.depth,
     attempt: run.attempt,

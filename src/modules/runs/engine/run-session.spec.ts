@@ -22,6 +22,7 @@ const RUN: ClaimedRun = {
   userId: null,
   apiKeyId: null,
   parentRunId: null,
+  scheduleId: null,
   rootRunId: 'r',
   depth: 0,
   attempt: 1,

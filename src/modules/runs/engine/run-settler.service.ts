@@ -120,6 +120,7 @@ function toEvent({ run }: RunSession, end: RunEnd, totals: Usage): RunFinished {
     agentVersion: run.agentVersion,
     model: run.model,
     parentRunId: run.parentRunId,
+    scheduleId: run.scheduleId,
     inputTokens: totals.inputTokens,
     outputTokens: totals.outputTokens,
     costUsd: totals.costUsd,

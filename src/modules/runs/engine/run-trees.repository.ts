@@ -40,7 +40,8 @@ export class RunTreesRepository {
   async lockUnfinished(tenantId: string, runIds: readonly string[], tx: Tx): Promise<StoppableRun[]> {
     const rows = await tx.query<StoppableRow>({
       name: 'run_tree_lock',
-      text: `SELECT id AS "runId", agent, agent_version AS "agentVersion", model, parent_run_id AS "parentRunId", status,
+      text: `SELECT id AS "runId", agent, agent_version AS "agentVersion", model, parent_run_id AS "parentRunId",
+                    schedule_id AS "scheduleId", status,
                     lease_expires_at IS NOT NULL AS "isHeld",
                     started_at AS "startedAt", input_tokens AS "inputTokens", output_tokens AS "outputTokens",
                     cost_usd AS "costUsd"

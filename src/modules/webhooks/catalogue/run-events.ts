@@ -8,6 +8,7 @@ const factsShape = {
   agentVersion: z.int(),
   model: z.string().meta({ description: 'provider/model' }),
   parentRunId: z.uuid().nullable().meta({ description: 'null: nobody delegated it' }),
+  scheduleId: z.uuid().nullable().meta({ description: 'null: no schedule has started it' }),
 }
 const finishedShape = {
   ...factsShape,
@@ -30,6 +31,7 @@ const factsExample: RunFacts = {
   agentVersion: 1,
   model: 'openai/gpt-5-mini',
   parentRunId: null,
+  scheduleId: null,
 }
 const finishedExample = {
   ...factsExample,
@@ -78,7 +80,8 @@ export const RUN_EVENTS: readonly PublicEvent[] = [
 ]
 
 function finishedFacts({ outcome }: RunFinished) {
-  const { runId, agent, agentVersion, model, parentRunId, inputTokens, outputTokens, costUsd, durationMs } = outcome
+  const { runId, agent, agentVersion, model, parentRunId, scheduleId, inputTokens, outputTokens, costUsd, durationMs } =
+    outcome
   const usage = { inputTokens, outputTokens }
-  return { runId, agent, agentVersion, model, parentRunId, usage, costUsd, durationMs }
+  return { runId, agent, agentVersion, model, parentRunId, scheduleId, usage, costUsd, durationMs }
 }

@@ -5,11 +5,15 @@ import type { AuthenticatedRequest, Principal } from '../principal.js'
 import { type Charge, type Limit, perHour, perMinute } from './limit.js'
 import type { RouteLimit } from './route-limit.js'
 
+/** Limits that count a principal's requests, wherever they come from. */
+type PrincipalLimit = 'schedule-create' | 'schedule-trigger'
+
 /** Which limits a request counts against, by who sends it and which route it is for. */
 @Injectable()
 export class RateLimitPolicy {
   private readonly tiers: Readonly<Record<'anonymous' | 'authenticated' | 'admin', Limit>>
-  private readonly byAddress: Readonly<Record<Exclude<RouteLimit, 'agent-run'>, Limit>>
+  private readonly byAddress: Readonly<Record<Exclude<RouteLimit, 'agent-run' | PrincipalLimit>, Limit>>
+  private readonly byPrincipal: Readonly<Record<PrincipalLimit, Limit>>
   private readonly agentRuns: Limit
   private readonly runsOfAgent: ReadonlyMap<unknown, Limit>
 
@@ -28,6 +32,10 @@ export class RateLimitPolicy {
       health: perMinute('health', settings.RATE_LIMIT_HEALTH_PER_MINUTE),
       'csp-reports': perMinute('csp-reports', settings.RATE_LIMIT_CSP_REPORTS_PER_MINUTE),
     }
+    this.byPrincipal = {
+      'schedule-create': perHour('schedule-create', settings.RATE_LIMIT_SCHEDULE_CREATIONS_PER_HOUR),
+      'schedule-trigger': perHour('schedule-trigger', settings.RATE_LIMIT_SCHEDULE_TRIGGERS_PER_HOUR),
+    }
     this.agentRuns = perMinute('agent-run', settings.RATE_LIMIT_AGENT_RUNS_PER_MINUTE)
     this.runsOfAgent = new Map([
       ['overseer', perMinute('agent-run', settings.RATE_LIMIT_OVERSEER_RUNS_PER_MINUTE)],
@@ -37,8 +45,9 @@ export class RateLimitPolicy {
 
   /** Every limit but those of single API keys. */
   get limits(): readonly Limit[] {
-    const { tiers, byAddress, agentRuns, runsOfAgent } = this
-    return [...Object.values(tiers), ...Object.values(byAddress), agentRuns, ...runsOfAgent.values()]
+    const { tiers, byAddress, byPrincipal, agentRuns, runsOfAgent } = this
+    const fixed = [tiers, byAddress, byPrincipal].flatMap((limits) => Object.values<Limit>(limits))
+    return [...fixed, agentRuns, ...runsOfAgent.values()]
   }
 
   /**
@@ -51,9 +60,12 @@ export class RateLimitPolicy {
     if (route === 'health' || route === 'csp-reports') return [charge(this.byAddress[route], clientNetwork(ip))]
     const tier = principal ? this.tierOf(principal) : charge(this.tiers.anonymous, clientNetwork(ip))
     if (route === undefined) return [tier]
-    if (route !== 'agent-run') return [tier, charge(this.byAddress[route], clientNetwork(ip))]
-    // Without a principal it is about to be refused.
-    return principal ? [tier, this.runOf(principal, (params as { slug?: unknown }).slug)] : [tier]
+    const isOfPrincipal = route === 'agent-run' || route === 'schedule-create' || route === 'schedule-trigger'
+    if (!isOfPrincipal) return [tier, charge(this.byAddress[route], clientNetwork(ip))]
+    // It is about to be refused.
+    if (!principal) return [tier]
+    if (route === 'agent-run') return [tier, this.runOf(principal, (params as { slug?: unknown }).slug)]
+    return [tier, charge(this.byPrincipal[route], subjectOf(principal))]
   }
 
   private tierOf(principal: Principal): Charge {

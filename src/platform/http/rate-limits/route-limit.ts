@@ -8,6 +8,8 @@ export type RouteLimit =
   | 'health'
   | 'csp-reports'
   | 'agent-run'
+  | 'schedule-create'
+  | 'schedule-trigger'
 
 /** Those that guard against guessing and floods of mail: replicas share them even while Redis is gone. */
 export const GUARDING_LIMITS: ReadonlySet<string> = new Set<RouteLimit | 'invitations' | 'invitation-mail'>([

@@ -1,0 +1,19 @@
+import { z } from 'zod'
+
+const moment = z.iso.datetime({ offset: true })
+
+export const backfillSchema = z
+  .strictObject({
+    from: moment.describe('Due times at or after.'),
+    to: moment.describe('Due times before; not in the future.'),
+  })
+  .meta({ id: 'BackfillSchedule' })
+export type BackfillCommand = z.infer<typeof backfillSchema>
+
+export const backfillAnswerSchema = z
+  .strictObject({
+    queued: z.int().describe('Due times that are made up for, oldest first.'),
+    alreadyDone: z.int().describe('Those that have a run, or will have one, and are left alone.'),
+  })
+  .meta({ id: 'ScheduleBackfill' })
+export type Backfill = z.infer<typeof backfillAnswerSchema>

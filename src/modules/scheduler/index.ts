@@ -1,0 +1,2 @@
+export { ScheduleEnded, ScheduleMissed, SchedulePaused } from './schedules/schedule.events.js'
+export { SchedulerModule } from './scheduler.module.js'
