@@ -101,7 +101,8 @@ export default {
         pathNot: [
           '^src/kernel/',
           '^src/modules/',
-          'node_modules/(zod|canonicalize)/',
+          // Libraries that reckon, and touch nothing.
+          'node_modules/(zod|canonicalize|croner|temporal-polyfill|tiny-lru)/',
           '^src/platform/(http/principal|http/page|events/domain-event)\\.ts$',
         ],
         dependencyTypesNot: ['core', 'type-only'],

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common'
-import { newId } from '#kernel/ids.js'
 import { ApiKeyBudgets } from '#modules/auth'
 import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
+import type { RunEntity } from './run.entity.js'
 import type { RunRequester } from './run-requester.js'
 import { RunBell } from './engine/run-bell.service.js'
 import { RunTrees } from './engine/run-trees.service.js'
@@ -12,6 +12,7 @@ import type { StartRunCommand } from './runs.schemas.js'
 
 /** What makes a run out of a plan. */
 export interface RunOrder {
+  readonly runId: string
   readonly plan: PlannedRun
   readonly projectId: string | null
   readonly scheduleId: string
@@ -46,11 +47,9 @@ export class RunOrders {
     await this.database.workers.transaction({ tenantId }, (tx) => this.budgets.assertLeft(requester, tx))
   }
 
-  /** Queues runs of one tenant, in one statement. @returns their ids, in the order of the orders */
-  async add(orders: readonly RunOrder[], tx: Tx): Promise<string[]> {
-    const runs = orders.map(toRun)
-    if (runs.length > 0) await Promise.all([this.runs.addQueued(runs, tx), this.bell.ring(tx)])
-    return runs.map(({ id }) => id)
+  /** Queues runs of one tenant, in one statement. */
+  async add(orders: readonly RunOrder[], tx: Tx): Promise<void> {
+    await Promise.all([this.runs.addQueued(orders.map(toRun), tx), this.bell.ring(tx)])
   }
 
   /** Stops a run with all that it delegated: what is being worked on ends within a moment. Nothing where it had ended. */
@@ -59,8 +58,7 @@ export class RunOrders {
   }
 }
 
-function toRun({ plan, projectId, scheduleId, at }: RunOrder) {
+function toRun({ runId: id, plan, projectId, scheduleId, at }: RunOrder): RunEntity {
   const { beginsWithModel: _beginsWithModel, ...run } = plan
-  const id = newId()
   return { ...run, id, rootRunId: id, projectId, scheduleId, createdAt: at, queuedSince: at }
 }

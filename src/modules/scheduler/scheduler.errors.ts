@@ -22,10 +22,25 @@ export function invalidSchedule(errors: readonly FieldError[]): AppError {
   return new AppError('validation_failed', 'invalid', { detail: 'The request has invalid fields.', errors })
 }
 
-/** Something of the schedule is due again and again, however often we see to it. */
+export function schedulePaused(): AppError {
+  return new AppError('schedule_paused', 'conflict', { detail: 'This schedule is paused: resume it first.' })
+}
+
+export function tooManyWaiting(limit: number): AppError {
+  return new AppError('too_many_waiting', 'conflict', {
+    detail: `At most ${limit} executions of a schedule wait at once: some are still to be made up for.`,
+  })
+}
+
+/** Something that the schedule stands on is gone. */
+export function scheduleUnrunnable(detail: string): AppError {
+  return new AppError('schedule_unrunnable', 'conflict', { detail: `Its run cannot be made: ${detail}` })
+}
+
+/** Others change it faster than this request could. */
 export function scheduleBusy(): AppError {
   return new AppError('unavailable', 'unavailable', {
-    detail: 'This schedule is busy at this moment: try again.',
+    detail: 'This schedule is being changed by others: try again.',
     retryAfterSeconds: 1,
   })
 }

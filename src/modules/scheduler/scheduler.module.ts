@@ -6,13 +6,28 @@ import { RunsModule } from '#modules/runs'
 import { ExecutionQueries } from './executions/execution-queries.service.js'
 import { ExecutionsController } from './executions/executions.controller.js'
 import { ExecutionsRepository } from './executions/executions.repository.js'
+import { firingMetricsProviders } from './firing/firing-metrics.service.js'
+import { ReadySchedulesRepository } from './firing/ready-schedules.repository.js'
+import { RequestedExecutionsRepository } from './firing/requested-executions.repository.js'
+import { RunEndsRepository } from './firing/run-ends.repository.js'
+import { RunEnds } from './firing/run-ends.subscriber.js'
 import { ScheduleBackfill } from './firing/schedule-backfill.service.js'
 import { ScheduleBell } from './firing/schedule-bell.service.js'
+import { ScheduleTicker } from './firing/schedule-ticker.job.js'
 import { ScheduleTrigger } from './firing/schedule-trigger.service.js'
 import { ScheduleTurns } from './firing/schedule-turns.service.js'
+import { TimesRefresh } from './firing/times-refresh.job.js'
+import { TimesRefreshRepository } from './firing/times-refresh.repository.js'
+import { TurnPlans } from './firing/turn-plans.service.js'
+import { TurnPreparation } from './firing/turn-preparation.service.js'
+import { TurnWriter } from './firing/turn-writer.service.js'
+import { TurnWritesRepository } from './firing/turn-writes.repository.js'
+import { TurnsRepository } from './firing/turns.repository.js'
 import { SchedulePoliciesController } from './policy/schedule-policies.controller.js'
 import { SchedulePoliciesRepository } from './policy/schedule-policies.repository.js'
 import { SchedulePolicies } from './policy/schedule-policies.service.js'
+import { ExecutionRetention } from './retention/execution-retention.job.js'
+import { ExecutionRetentionRepository } from './retention/execution-retention.repository.js'
 import { ScheduleActionsController } from './schedules/schedule-actions.controller.js'
 import { ScheduleChanges } from './schedules/schedule-changes.service.js'
 import { ScheduleChecks } from './schedules/schedule-checks.service.js'
@@ -26,6 +41,26 @@ import { SchedulesController } from './schedules/schedules.controller.js'
 import { SchedulesRepository } from './schedules/schedules.repository.js'
 import { Schedules } from './schedules/schedules.service.js'
 
+const firing = [
+  ReadySchedulesRepository,
+  RequestedExecutionsRepository,
+  RunEnds,
+  RunEndsRepository,
+  ScheduleBackfill,
+  ScheduleBell,
+  ScheduleTicker,
+  ScheduleTrigger,
+  ScheduleTurns,
+  TimesRefresh,
+  TimesRefreshRepository,
+  TurnPlans,
+  TurnPreparation,
+  TurnWriter,
+  TurnWritesRepository,
+  TurnsRepository,
+  ...firingMetricsProviders,
+]
+
 @Module({
   imports: [AgentsModule, AuthModule, ProjectsModule, RunsModule],
   controllers: [
@@ -36,10 +71,11 @@ import { Schedules } from './schedules/schedules.service.js'
     SchedulesController,
   ],
   providers: [
+    ...firing,
     ExecutionQueries,
+    ExecutionRetention,
+    ExecutionRetentionRepository,
     ExecutionsRepository,
-    ScheduleBackfill,
-    ScheduleBell,
     ScheduleChanges,
     ScheduleChecks,
     ScheduleCreation,
@@ -49,8 +85,6 @@ import { Schedules } from './schedules/schedules.service.js'
     SchedulePoliciesRepository,
     SchedulePreviews,
     ScheduleStandstill,
-    ScheduleTrigger,
-    ScheduleTurns,
     Schedules,
     SchedulesRepository,
   ],

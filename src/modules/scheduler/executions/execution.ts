@@ -26,6 +26,8 @@ export const EXECUTION_REASONS = {
   outage: 'outage',
   /** In whose name it runs may not start runs any more. */
   notPermitted: 'not_permitted',
+  /** Its agent is gone. */
+  noSuchAgent: 'agent_not_found',
   /** The schedule was deleted while it waited. */
   deleted: 'schedule_deleted',
 } as const

@@ -24,6 +24,11 @@ export const executionSchema = z
   .meta({ id: 'ScheduleExecution' })
 export type Execution = z.infer<typeof executionSchema>
 
+/** Where an execution is shown. */
+export function addressOfExecution({ scheduleId, id }: Pick<Execution, 'scheduleId' | 'id'>): string {
+  return `/v1/schedules/${scheduleId}/executions/${id}`
+}
+
 const filterShape = {
   status: z.enum(EXECUTION_STATUSES).optional(),
   from: z.iso.datetime({ offset: true }).optional().describe('Due at or after.'),
@@ -33,8 +38,3 @@ export type ExecutionFilter = z.infer<z.ZodObject<typeof filterShape>>
 export const executionListQuerySchema = z.strictObject({ ...filterShape, ...pageQueryShape })
 export type ExecutionListQuery = z.infer<typeof executionListQuerySchema>
 export const executionPageSchema = pageSchema(executionSchema).meta({ id: 'ScheduleExecutionPage' })
-
-/** Where an execution is shown. */
-export function addressOf({ id, scheduleId }: Pick<Execution, 'id' | 'scheduleId'>): string {
-  return `/v1/schedules/${scheduleId}/executions/${id}`
-}

@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { Endpoint } from '#platform/http/endpoint.js'
 import { CurrentPrincipal, type Principal } from '#platform/http/principal.js'
-import { addressOf as addressOfExecution, type Execution, executionSchema } from '../executions/executions.schemas.js'
+import { addressOfExecution, type Execution, executionSchema } from '../executions/executions.schemas.js'
 import {
   type Backfill,
   backfillAnswerSchema,
@@ -52,12 +52,13 @@ export class ScheduleActionsController {
   @Post('trigger')
   @Endpoint({
     summary: 'Run a schedule now',
-    description: 'Beside its due times, also while it is paused, and in your name.',
+    description:
+      'Beside its due times, also while it is paused, and in your name. Its overlap policy holds: the execution can be `skipped`. 409 `schedule_unrunnable` where its agent, or what its `input` names, is gone.',
     access: 'schedules:write',
     idempotent: true,
     rateLimit: 'schedule-trigger',
     answers: [{ status: 202, description: 'The execution; see `Location`.', schema: executionSchema }],
-    problems: [400, 402, 404],
+    problems: [402, 404, 409],
   })
   async trigger(
     @CurrentPrincipal() principal: Principal,
@@ -72,12 +73,13 @@ export class ScheduleActionsController {
   @Post('backfill')
   @Endpoint({
     summary: 'Make up for due times of the past',
-    description: 'Each due time of the window that has no run yet gets one, the oldest first, in your name.',
+    description:
+      'Each due time at or after `from` and before `to` that has no run gets one, the oldest first, in your name. 409 `schedule_paused`; 409 `too_many_waiting` where more than 1000 would wait.',
     access: 'schedules:write',
     idempotent: true,
     rateLimit: 'schedule-trigger',
     answers: [{ status: 202, description: 'How many are made up for.', schema: backfillAnswerSchema }],
-    problems: [400, 404],
+    problems: [400, 404, 409],
   })
   backfill(
     @CurrentPrincipal() principal: Principal,

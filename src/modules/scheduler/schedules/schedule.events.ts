@@ -1,4 +1,5 @@
 import { type Actor, type AuditFacts, AuditedEvent } from '#platform/events/audited-event.js'
+import type { MissedTimes } from './missed-times.js'
 import type { EndedReason, PausedReason, ScheduleRecord } from './schedule.js'
 
 const SYSTEM: Actor = { type: 'system', id: null }
@@ -120,16 +121,6 @@ export class ScheduleBackfilled extends ScheduleEvent {
     super(schedule)
     this.audit = { action: 'schedule_backfilled', resource: this.resource, after }
   }
-}
-
-/** Due times that nobody saw to in time. */
-export interface MissedTimes {
-  readonly count: number
-  /** False: there are more than were counted. */
-  readonly isCountExact: boolean
-  readonly firstDueAt: Date
-  /** Every due time before it that has no execution was missed. */
-  readonly until: Date
 }
 
 /** Due times of a schedule have passed while nobody looked, and are not made up for. Once for all of them. */

@@ -5,8 +5,8 @@ import { smallestGapSeconds, timeOfDayFrom, type TimesOfDay } from './times-of-d
 import { MS_PER_DAY } from './wall-calendar.js'
 
 const MS_PER_SECOND = 1000
-/** One to six kilobytes each. */
-const MAX_PATTERNS = 4_000
+/** More than the 10 000 schedules that one server is made for, so that they do not push each other out; 2 kB each. */
+const MAX_PATTERNS = 12_000
 
 const patterns = new LRU<WallPattern>(MAX_PATTERNS)
 
@@ -47,19 +47,24 @@ export class WallPattern {
   }
 }
 
-/** @throws CronSyntaxError */
+/** As parseWallPattern; what has been asked for before is still there. @throws CronSyntaxError */
 export function wallPatternOf(cron: string): WallPattern {
   const known = patterns.get(cron)
   if (known !== undefined) return known
+  const pattern = parseWallPattern(cron)
+  patterns.set(cron, pattern)
+  return pattern
+}
+
+/** @throws CronSyntaxError */
+export function parseWallPattern(cron: string): WallPattern {
   const fields = readCronFields(cron)
   const parsed = parseCronFields(fields)
   // croner keeps 10 000 years of each pattern: only its days stay, and not the whole.
   const { day, month, dayOfWeek, lastDayOfMonth, lastWeekday, nearestWeekdays, starDOM, starDOW } = parsed
   const days = new CronDays({ day, month, dayOfWeek, lastDayOfMonth, lastWeekday, nearestWeekdays, starDOM, starDOW })
   const times = { hours: valuesOf(parsed.hour), minutes: valuesOf(parsed.minute), seconds: valuesOf(parsed.second) }
-  const pattern = new WallPattern(fields, times, days)
-  patterns.set(cron, pattern)
-  return pattern
+  return new WallPattern(fields, times, days)
 }
 
 function valuesOf(flags: readonly number[]): number[] {

@@ -3,15 +3,15 @@ import { CronPattern } from 'croner'
 /** Longer than any that a person writes. */
 export const MAX_CRON_LENGTH = 100
 
-const NICKNAMES: Readonly<Record<string, string>> = {
-  '@yearly': '0 0 1 1 *',
-  '@annually': '0 0 1 1 *',
-  '@monthly': '0 0 1 * *',
-  '@weekly': '0 0 * * 0',
-  '@daily': '0 0 * * *',
-  '@midnight': '0 0 * * *',
-  '@hourly': '0 * * * *',
-}
+const NICKNAMES: ReadonlyMap<string, string> = new Map([
+  ['@yearly', '0 0 1 1 *'],
+  ['@annually', '0 0 1 1 *'],
+  ['@monthly', '0 0 1 * *'],
+  ['@weekly', '0 0 * * 0'],
+  ['@daily', '0 0 * * *'],
+  ['@midnight', '0 0 * * *'],
+  ['@hourly', '0 * * * *'],
+])
 
 /** In the order of a text, with the values that croner knows. */
 const FIELDS = [
@@ -73,16 +73,16 @@ export function parseCronFields(fields: CronFields): CronPattern {
 
 function splitFields(cron: string): string[] {
   const text = cron.trim()
-  const nickname = NICKNAMES[text.toLowerCase()]
+  const nickname = NICKNAMES.get(text.toLowerCase())
   if (nickname === undefined && text.startsWith('@')) {
-    throw new CronSyntaxError(`"${text}" is none of ${Object.keys(NICKNAMES).join(', ')}`)
+    throw new CronSyntaxError(`"${text}" is none of ${[...NICKNAMES.keys()].join(', ')}`)
   }
   const fields = (nickname ?? text).split(/\s+/)
   if (fields.length === FIELDS.length) return fields
   if (fields.length === FIELDS.length - 1) return ['0', ...fields]
   const count = text === '' ? 0 : fields.length
   const names = FIELDS.slice(1).map(({ name }) => name)
-  throw new CronSyntaxError(`has ${count} fields, not five (${names.join(', ')}) or six (second first)`)
+  throw new CronSyntaxError(`must have five fields (${names.join(', ')}) or six (second first), not ${count}`)
 }
 
 function parse(texts: readonly string[]): CronPattern {
@@ -97,7 +97,7 @@ function blame(texts: readonly string[], cause: unknown): CronSyntaxError {
     } catch (error) {
       const message = (error as Error).message
       const reason = REASONS.find(([pattern]) => pattern.test(message))?.[1]
-      return fieldError(index, text, reason ?? `known are ${FIELDS[index]?.values}`)
+      return fieldError(index, text, reason ?? `it takes ${FIELDS[index]?.values}`)
     }
   }
   return new CronSyntaxError('cannot be read', { cause })

@@ -1,4 +1,4 @@
-import { type WallPattern, wallPatternOf } from './cron-pattern.js'
+import { parseWallPattern, type WallPattern } from './cron-pattern.js'
 import { CronSyntaxError } from './cron-syntax.js'
 import { isTimeZone } from './time-zone.js'
 import type { Timing } from './timing.js'
@@ -23,7 +23,8 @@ export function findTimingProblem(timing: Timing, { now, minIntervalSeconds }: T
   if (timing.kind === 'interval') {
     return toProblem('everySeconds', findIntervalProblem(timing.everySeconds, minIntervalSeconds))
   }
-  if (!isTimeZone(timing.timezone)) return { field: 'timezone', detail: 'must be a time zone such as Europe/Berlin' }
+  if (!isTimeZone(timing.timezone))
+    return { field: 'timezone', detail: 'must be an IANA time zone such as Europe/Berlin' }
   return toProblem('cron', findCronProblem(timing.cron, minIntervalSeconds))
 }
 
@@ -34,7 +35,7 @@ function toProblem(field: TimingProblem['field'], detail: string | null): Timing
 function findCronProblem(cron: string, minIntervalSeconds: number): string | null {
   let pattern: WallPattern
   try {
-    pattern = wallPatternOf(cron)
+    pattern = parseWallPattern(cron)
   } catch (error) {
     if (error instanceof CronSyntaxError) return error.message
     throw error
@@ -44,7 +45,7 @@ function findCronProblem(cron: string, minIntervalSeconds: number): string | nul
   if (!pattern.everFires) return `never fires: day of month "${dayOfMonth}" never comes in month "${month}"`
   const smallest = pattern.smallestGapSeconds
   if (smallest >= minIntervalSeconds) return null
-  return `fires ${smallest} s after another time; at least ${minIntervalSeconds} s must lie between two`
+  return `has times only ${smallest} s apart; at least ${minIntervalSeconds} s must lie between two`
 }
 
 function findIntervalProblem(everySeconds: number, minIntervalSeconds: number): string | null {

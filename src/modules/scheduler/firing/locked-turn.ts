@@ -1,0 +1,87 @@
+import { EXECUTION_REASONS } from '../executions/execution.js'
+import type { ScheduleRecord } from '../schedules/schedule.js'
+import { keyOf, type RunPlan } from './run-plan.js'
+import { type ExecutionEnd, type QueuedExecution, takeTurn, type TurnMoves } from './schedule-turn.js'
+import type { LockedRow, RunningExecutionRow, WaitingExecutionRow } from './turn-rows.js'
+import type { ClosedExecution } from './turn-writes.js'
+
+/** A schedule, and what runs of it would be, as they were before it was locked. */
+export interface PreparedTurn {
+  readonly schedule: ScheduleRecord
+  /** By {@link keyOf}; absent: nobody looked. */
+  readonly plans: ReadonlyMap<string, RunPlan>
+}
+
+/** A schedule whose row is locked, and what it does now. */
+export interface LockedTurn extends PreparedTurn {
+  readonly now: Date
+  readonly moves: TurnMoves
+  /** Executions under way that have a run. */
+  readonly running: readonly { readonly id: string; readonly runId: string }[]
+  /** Executions whose runs have ended without a word. */
+  readonly closed: readonly ClosedExecution[]
+  /** Ids of executions whose ends are taken note of by this turn. */
+  readonly counted: readonly string[]
+  readonly waiting: ReadonlyMap<string, RunPlan>
+}
+
+/** Null: it has changed since it was prepared, or has become due: it is to be prepared again. */
+export function lockTurn(prepared: PreparedTurn, row: LockedRow, graceSeconds: number): LockedTurn | null {
+  const { plans } = prepared
+  if (Number(row.revision) !== prepared.schedule.revision) return null
+  const schedule = withStanding(prepared.schedule, row)
+  const own = plans.get(keyOf(schedule))
+  const isDue = schedule.nextRunAt !== null && schedule.nextRunAt <= row.now
+  if (isDue && !own) return null
+  const running = row.running.flatMap(({ id, runId, end }) => (runId !== null && end === null ? [{ id, runId }] : []))
+  const closed = row.running.flatMap(toClosed)
+  const waiting = plannedPrefix(row.waiting, (execution) => plans.get(requesterKey(execution, schedule)))
+  const moves = takeTurn({
+    schedule,
+    now: row.now,
+    graceSeconds,
+    refusal: own ? own.refusal : null,
+    running: running.length,
+    queued: Number(row.queued),
+    waiting: waiting.map(([id, { refusal }]): QueuedExecution => ({ id, refusal })),
+    waitingCount: Number(row.waitingCount),
+    ends: [...closed, ...row.ends].map(toEnd),
+  })
+  const counted = row.ends.map(({ id }) => id)
+  return { schedule, plans, now: row.now, moves, running, closed, counted, waiting: new Map(waiting) }
+}
+
+function withStanding(schedule: ScheduleRecord, row: LockedRow): ScheduleRecord {
+  const { isActive, pausedReason, endedReason, cursorAt, nextNominalAt, nextRunAt, consecutiveFailures } = row
+  const standing = { isActive, pausedReason, endedReason, cursorAt, nextNominalAt, nextRunAt, consecutiveFailures }
+  return { ...schedule, ...standing, executions: Number(row.executions) }
+}
+
+function requesterKey({ userId, apiKeyId }: WaitingExecutionRow, schedule: ScheduleRecord): string {
+  return keyOf(userId === null ? schedule : { userId, apiKeyId })
+}
+
+/** Up to the first that nobody has planned: they start in their order. */
+function plannedPrefix(
+  waiting: readonly WaitingExecutionRow[],
+  planOf: (execution: WaitingExecutionRow) => RunPlan | undefined,
+): [string, RunPlan][] {
+  const planned: [string, RunPlan][] = []
+  for (const execution of waiting) {
+    const plan = planOf(execution)
+    if (!plan) break
+    planned.push([execution.id, plan])
+  }
+  return planned
+}
+
+function toClosed({ id, end, errorCode }: RunningExecutionRow): ClosedExecution[] {
+  if (end === null) return []
+  if (end === 'completed') return [{ id, status: 'completed', reason: null }]
+  return [{ id, status: 'failed', reason: end === 'cancelled' ? EXECUTION_REASONS.cancelled : (errorCode ?? end) }]
+}
+
+function toEnd({ status, reason }: { status: 'completed' | 'failed'; reason: string | null }): ExecutionEnd {
+  if (status === 'completed') return status
+  return reason === EXECUTION_REASONS.cancelled || reason === EXECUTION_REASONS.replaced ? 'cancelled' : 'failed'
+}

@@ -1,0 +1,77 @@
+import { Injectable } from '@nestjs/common'
+import { AppError, type ErrorKind } from '#kernel/app-error.js'
+import { StandingPermissions } from '#modules/auth'
+import { type PlannedRun, RunOrders, type RunRequester } from '#modules/runs'
+import { EXECUTION_REASONS } from '../executions/execution.js'
+import { scheduleUnrunnable } from '../scheduler.errors.js'
+import type { ScheduleRecord } from '../schedules/schedule.js'
+import { keyOf, type RunPlan } from './run-plan.js'
+import type { Requester } from './turn-rows.js'
+
+/** Errors that say that a run cannot be, and not that nobody could look. */
+const REFUSALS: ReadonlySet<ErrorKind> = new Set(['invalid', 'not_found', 'payment_required', 'forbidden', 'conflict'])
+
+/** Decides what the runs of schedules are, before anything is locked. */
+@Injectable()
+export class TurnPlans {
+  constructor(
+    private readonly permissions: StandingPermissions,
+    private readonly orders: RunOrders,
+  ) {}
+
+  /** Who may start runs at this moment, and is not out of money, of those in whose names they would be. By {@link keyOf}. */
+  async findRefusals(tenantId: string, requesters: readonly Requester[]): Promise<ReadonlyMap<string, string | null>> {
+    const unique = new Map(requesters.map((requester) => [keyOf(requester), requester]))
+    const refusals = [...unique].map(async ([key, requester]): Promise<[string, string | null]> => [
+      key,
+      await this.findRefusal({ tenantId, ...requester }),
+    ])
+    return new Map(await Promise.all(refusals))
+  }
+
+  /** @throws AppError where nobody could look: `unavailable`, `internal` */
+  async plan(schedule: ScheduleRecord, requester: RunRequester): Promise<RunPlan> {
+    try {
+      return { run: await this.order(schedule, requester), refusal: null }
+    } catch (error) {
+      return { refusal: toRefusal(error) }
+    }
+  }
+
+  /** For somebody who waits for it. @throws AppError `schedule_unrunnable` */
+  async planOrThrow(schedule: ScheduleRecord, requester: RunRequester): Promise<PlannedRun> {
+    try {
+      return await this.order(schedule, requester)
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      const fields = error.errors?.map(({ pointer, detail }) => `${pointer}: ${detail}`)
+      throw scheduleUnrunnable(fields?.join(' ') ?? error.detail ?? error.code)
+    }
+  }
+
+  private order({ agent, task, input }: ScheduleRecord, requester: RunRequester): Promise<PlannedRun> {
+    return this.orders.plan(requester, agent, { task, ...input })
+  }
+
+  private async findRefusal(requester: RunRequester): Promise<string | null> {
+    const permissions = await this.permissions.of(requester)
+    if (!permissions.has('schedules:write')) return EXECUTION_REASONS.notPermitted
+    try {
+      await this.orders.assertAffordable(requester)
+      return null
+    } catch (error) {
+      return toRefusal(error)
+    }
+  }
+}
+
+function isRefusal(error: unknown): error is AppError {
+  return error instanceof AppError && REFUSALS.has(error.kind)
+}
+
+/** @throws what is no refusal */
+function toRefusal(error: unknown): string {
+  if (!isRefusal(error)) throw error
+  // The agent is all that a plan looks for and may not find.
+  return error.kind === 'not_found' ? EXECUTION_REASONS.noSuchAgent : error.code
+}

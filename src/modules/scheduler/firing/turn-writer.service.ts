@@ -1,0 +1,131 @@
+import { Injectable } from '@nestjs/common'
+import { newId } from '#kernel/ids.js'
+import { type RunOrder, RunOrders } from '#modules/runs'
+import type { Tx } from '#platform/database/tx.js'
+import { EventBus } from '#platform/events/event-bus.js'
+import { EXECUTION_REASONS } from '../executions/execution.js'
+import { ScheduleEnded, ScheduleMissed, SchedulePaused } from '../schedules/schedule.events.js'
+import type { ScheduleRecord } from '../schedules/schedule.js'
+import { TZ_DATABASE_VERSION } from '../timing/tz-database.js'
+import { FiringMetrics } from './firing-metrics.service.js'
+import type { LockedTurn } from './locked-turn.js'
+import { keyOf, type RunPlan } from './run-plan.js'
+import type { NewExecution } from './schedule-turn.js'
+import { TurnWritesRepository } from './turn-writes.repository.js'
+import type { ExecutionToAdd, ScheduleStanding } from './turn-writes.js'
+
+/** Writes down what schedules of a tenant do in their turns: executions, runs, their next times, and what is told of it. One commit. */
+@Injectable()
+export class TurnWriter {
+  constructor(
+    private readonly orders: RunOrders,
+    private readonly repository: TurnWritesRepository,
+    private readonly events: EventBus,
+    private readonly metrics: FiringMetrics,
+  ) {}
+
+  /** Their rows are locked by `tx`. */
+  async write(turns: readonly LockedTurn[], tx: Tx): Promise<void> {
+    const added = turns.flatMap(toAdded)
+    const started = turns.flatMap(toStarted)
+    const orders = [...added, ...started].flatMap(({ order }) => order ?? [])
+    await Promise.all([
+      // First of all: executions refer to their runs.
+      ifAny(orders, (some) => this.orders.add(some, tx)),
+      ifAny(
+        turns.flatMap(({ closed }) => closed),
+        (some) => this.repository.close(some, tx),
+      ),
+      ifAny(
+        turns.flatMap(({ counted }) => counted),
+        (some) => this.repository.count(some, tx),
+      ),
+      ifAny(
+        turns.flatMap(({ moves }) => moves.refuse),
+        (some) => this.repository.refuse(some, tx),
+      ),
+      ifAny(
+        started.map(({ id, order }) => ({ id, runId: order.runId })),
+        (some) => this.repository.start(some, tx),
+      ),
+      ifAny(
+        added.map(({ execution }) => execution),
+        (some) => this.repository.add(some, tx),
+      ),
+      this.repository.update(turns.map(toStanding), TZ_DATABASE_VERSION, tx),
+    ])
+    for (const turn of turns) await this.stopRunning(turn, tx)
+    for (const turn of turns) await this.tell(turn, tx)
+    tx.afterCommit(() => turns.forEach((turn) => this.metrics.note(turn)))
+  }
+
+  /** Their executions end with their runs. */
+  private async stopRunning({ schedule, running, moves, now }: LockedTurn, tx: Tx): Promise<void> {
+    if (!moves.stopsRunning) return
+    const { tenantId } = schedule
+    for (const { runId } of running) await this.orders.stop({ tenantId, runId }, now, tx)
+    const ids = running.map(({ id }) => id)
+    await this.repository.giveReason(ids, EXECUTION_REASONS.replaced, tx)
+  }
+
+  private async tell({ schedule, moves }: LockedTurn, tx: Tx): Promise<void> {
+    const { missed, paused, place } = moves
+    if (missed) await this.events.emit(new ScheduleMissed(schedule, missed), tx)
+    if (paused) await this.events.emit(new SchedulePaused(schedule, paused), tx)
+    const hasEnded = place.endedReason !== null && schedule.endedReason === null
+    if (hasEnded && place.endedReason) await this.events.emit(new ScheduleEnded(schedule, place.endedReason), tx)
+  }
+}
+
+function toAdded({ schedule, plans, moves, now }: LockedTurn): { execution: ExecutionToAdd; order: RunOrder | null }[] {
+  return moves.add.map((execution) => {
+    const order = execution.run === 'start' ? toOrder(schedule, plans.get(keyOf(schedule)), now) : null
+    return { execution: toExecution(schedule, execution, order), order }
+  })
+}
+
+function toStarted({ schedule, waiting, moves, now }: LockedTurn): { id: string; order: RunOrder }[] {
+  return moves.start.map((id) => ({ id, order: toOrder(schedule, waiting.get(id), now) }))
+}
+
+function toOrder(schedule: ScheduleRecord, plan: RunPlan | undefined, at: Date): RunOrder {
+  if (!plan || plan.refusal !== null) throw new Error('a run that was not planned')
+  return { runId: newId(), plan: plan.run, projectId: schedule.projectId, scheduleId: schedule.id, at }
+}
+
+function toExecution(
+  { id: scheduleId }: ScheduleRecord,
+  { nominalAt, dueAt, status, reason, run }: NewExecution,
+  order: RunOrder | null,
+): ExecutionToAdd {
+  return {
+    id: newId(),
+    scheduleId,
+    trigger: 'schedule',
+    nominalAt,
+    dueAt,
+    status,
+    reason,
+    runId: order && order.runId,
+    isQueued: run === 'queue',
+    userId: null,
+    apiKeyId: null,
+  }
+}
+
+function toStanding({ schedule, moves }: LockedTurn): ScheduleStanding {
+  const { add, start, place, paused, consecutiveFailures } = moves
+  const { anchorAt: _anchorAt, ...standing } = place
+  return {
+    ...standing,
+    id: schedule.id,
+    isActive: schedule.isActive && paused === null,
+    pausedReason: paused ?? schedule.pausedReason,
+    consecutiveFailures,
+    hasFired: start.length > 0 || add.some(({ run }) => run === 'start'),
+  }
+}
+
+async function ifAny<T>(items: readonly T[], write: (items: readonly T[]) => Promise<void>): Promise<void> {
+  if (items.length > 0) await write(items)
+}

@@ -1,0 +1,88 @@
+import { Injectable } from '@nestjs/common'
+import { Database } from '#platform/database/database.js'
+import type { Tx } from '#platform/database/tx.js'
+import { SCHEDULE_COLUMNS } from '../schedules/schedule-columns.js'
+import type { ScheduleKey } from '../schedules/schedule.js'
+import type { LockedRow, UpcomingRow } from './turn-rows.js'
+
+/** Of those that wait, as many as one turn looks at. */
+const MAX_WAITING_READ = 10
+/** A turn is prepared for what becomes due while it is. */
+const PREPARED_AHEAD_MS = 1000
+/** Those that are due now go before those that are made up for. */
+const WAITING_ORDER = `e.trigger = 'backfill', e.queued_since, e.nominal_at, e.id`
+const OPEN = `e.tenant_id = s.tenant_id AND e.schedule_id = s.id AND e.status = 'running'`
+
+/** Reads schedules for their turns, in the scope of their tenant. */
+@Injectable()
+export class TurnsRepository {
+  constructor(private readonly database: Database) {}
+
+  /** Nothing is locked: what is prepared holds for the revision that was read. */
+  listUpcoming(tenantId: string, ids: readonly string[]): Promise<UpcomingRow[]> {
+    return this.database.workers.read<UpcomingRow>(
+      { tenantId },
+      {
+        name: 'schedules_upcoming',
+        text: `SELECT ${SCHEDULE_COLUMNS}, coalesce(s.next_run_at <= now() + $3 * interval '1 ms', false) AS "isDue",
+                      ARRAY(SELECT jsonb_build_object('userId', e.user_id, 'apiKeyId', e.api_key_id) FROM task_executions e
+                             WHERE ${OPEN} AND e.queued_since IS NOT NULL ORDER BY ${WAITING_ORDER} LIMIT $4) AS "waitingFor"
+                 FROM scheduled_tasks s WHERE s.tenant_id = $1 AND s.id = ANY($2) AND s.deleted_at IS NULL`,
+        values: [tenantId, ids, PREPARED_AHEAD_MS, MAX_WAITING_READ],
+      },
+    )
+  }
+
+  /**
+   * Locks schedules until `tx` ends, and reads how they stand then. In this order, and in two statements: what is read belongs to
+   * the lock only if it is read after it.
+   * @param skipsLocked leaves out those that somebody else holds; else waits for them
+   */
+  async lock(tenantId: string, ids: readonly string[], skipsLocked: boolean, tx: Tx): Promise<LockedRow[]> {
+    const [locked, rows] = await Promise.all([
+      tx.query<{ id: string }>({
+        name: skipsLocked ? 'schedules_claim' : 'schedules_lock',
+        text: `SELECT id FROM scheduled_tasks WHERE tenant_id = $1 AND id = ANY($2) AND deleted_at IS NULL
+                ORDER BY id FOR NO KEY UPDATE ${skipsLocked ? 'SKIP LOCKED' : ''}`,
+        values: [tenantId, ids],
+      }),
+      tx.query<LockedRow>({
+        name: 'schedules_standing',
+        text: `SELECT s.id, s.revision, s.is_active AS "isActive", s.paused_reason AS "pausedReason", s.ended_reason AS "endedReason",
+                      s.cursor_at AS "cursorAt", s.next_nominal_at AS "nextNominalAt", s.next_run_at AS "nextRunAt",
+                      s.executions, s.consecutive_failures AS "consecutiveFailures", clock_timestamp() AS now,
+                      ARRAY(SELECT jsonb_build_object('id', e.id, 'runId', r.id, 'errorCode', r.error_code, 'end',
+                                     CASE WHEN r.id IS NULL THEN 'failed' WHEN r.finished_at IS NOT NULL THEN r.status END)
+                              FROM task_executions e LEFT JOIN runs r ON r.tenant_id = e.tenant_id AND r.id = e.run_id
+                             WHERE ${OPEN} AND e.queued_since IS NULL) AS running,
+                      ARRAY(SELECT jsonb_build_object('id', e.id, 'userId', e.user_id, 'apiKeyId', e.api_key_id)
+                              FROM task_executions e WHERE ${OPEN} AND e.queued_since IS NOT NULL
+                             ORDER BY ${WAITING_ORDER} LIMIT $3) AS waiting,
+                      waits.total AS "waitingCount", waits.queued,
+                      ARRAY(SELECT jsonb_build_object('id', e.id, 'status', e.status, 'reason', e.reason) FROM task_executions e
+                             WHERE e.tenant_id = s.tenant_id AND e.schedule_id = s.id AND e.is_uncounted
+                             ORDER BY e.finished_at, e.id) AS ends
+                 FROM scheduled_tasks s CROSS JOIN LATERAL (
+                      SELECT count(*) AS total, count(*) FILTER (WHERE e.trigger <> 'backfill') AS queued FROM task_executions e
+                       WHERE ${OPEN} AND e.queued_since IS NOT NULL) AS waits
+                WHERE s.tenant_id = $1 AND s.id = ANY($2)`,
+        values: [tenantId, ids, MAX_WAITING_READ],
+      }),
+    ])
+    const held = new Set(locked.map(({ id }) => id))
+    return rows.filter(({ id }) => held.has(id))
+  }
+
+  /** Whether a schedule is due at this moment. */
+  async isDue({ tenantId, id }: ScheduleKey): Promise<boolean> {
+    const rows = await this.database.workers.read<{ isDue: boolean }>(
+      { tenantId },
+      {
+        name: 'schedule_is_due',
+        text: `SELECT next_run_at <= now() AS "isDue" FROM scheduled_tasks WHERE tenant_id = $1 AND id = $2`,
+        values: [tenantId, id],
+      },
+    )
+    return rows[0]?.isDue ?? false
+  }
+}

@@ -1,0 +1,39 @@
+import { Injectable } from '@nestjs/common'
+import { PinoLogger } from 'nestjs-pino'
+import { AppConfig } from '#platform/config/app-config.js'
+import { Sweep } from '#platform/jobs/sweep.js'
+import { ExecutionRetentionRepository } from './execution-retention.repository.js'
+
+const EXECUTIONS_PER_BATCH = 1000
+/** A sweep that finds more leaves it to the next one. */
+const MAX_BATCHES = 200
+
+/** Deletes executions after SCHEDULE_RETENTION_DAYS, and deleted schedules with the last of theirs. */
+@Injectable()
+export class ExecutionRetention extends Sweep {
+  private readonly days: number
+
+  constructor(
+    private readonly executions: ExecutionRetentionRepository,
+    { settings }: AppConfig,
+    logger: PinoLogger,
+  ) {
+    super(logger, 'schedule_retention_failed')
+    this.days = settings.SCHEDULE_RETENTION_DAYS
+  }
+
+  protected pass(): Promise<void> {
+    return this.task.inBatches({ size: EXECUTIONS_PER_BATCH, maxBatches: MAX_BATCHES }, async (limit) => {
+      const deleted = await this.executions.deleteOld({ days: this.days, limit })
+      const schedules = new Map(deleted.map((key) => [key.id, key]))
+      const byTenant = Map.groupBy(schedules.values(), ({ tenantId }) => tenantId)
+      for (const [tenantId, keys] of byTenant) {
+        await this.executions.deleteEmpty(
+          tenantId,
+          keys.map(({ id }) => id),
+        )
+      }
+      return deleted.length
+    })
+  }
+}

@@ -1,0 +1,9 @@
+/** Due times that nobody saw to in time, of one outage. */
+export interface MissedTimes {
+  readonly count: number
+  /** False: there are more than were counted. */
+  readonly isCountExact: boolean
+  readonly firstDueAt: Date
+  /** Up to which due time. */
+  readonly until: Date
+}
