@@ -3,9 +3,10 @@ import { Colleague } from '../support/colleague.js'
 import { expectProblem } from '../support/problem.js'
 import { recordEvents } from '../support/recorded-events.js'
 import { TestApiKey } from '../support/test-api-key.js'
+import { scheduleRow } from '../support/schedule-rows.js'
 import { TestApp } from '../support/test-app.js'
 import { TestUser } from '../support/test-user.js'
-import { act, add, change, patch, plantProject, rowOf, show, YEARLY } from './schedule.js'
+import { act, add, change, patch, plantProject, show, YEARLY } from './schedule.js'
 
 const HOUR_SECONDS = 3600
 const MS_PER_SECOND = 1000
@@ -126,7 +127,7 @@ describe('changing a schedule', () => {
     }
     for (const payload of [{}, same]) expect(await change(key, before.id, payload)).toEqual(before)
     expect(seen()).toEqual([])
-    expect((await rowOf(app, before.id))['revision']).toBe('1')
+    expect((await scheduleRow(app, before))['revision']).toBe('1')
   })
 
   it('grows the revision by one for each change', async () => {
@@ -134,7 +135,7 @@ describe('changing a schedule', () => {
     await change(owner, id, { name: 'Other', active: false })
     await act(owner, id, 'resume')
     await act(owner, id, 'pause')
-    expect((await rowOf(app, id))['revision']).toBe('4')
+    expect((await scheduleRow(app, { id }))['revision']).toBe('4')
   })
 
   it('gives one that has ended its times back', async () => {
@@ -200,7 +201,11 @@ describe('pausing and resuming a schedule', () => {
       [id],
     )
     const { nextRunAt } = (await act(owner, id, 'resume')).json()
-    const { anchor_at: anchor, cursor_at: cursor, updated_at: updated } = (await rowOf(app, id)) as Record<string, Date>
+    const {
+      anchor_at: anchor,
+      cursor_at: cursor,
+      updated_at: updated,
+    } = (await scheduleRow(app, { id })) as Record<string, Date>
     expect(cursor).toEqual(updated)
     expect(Date.parse(nextRunAt)).toBe(anchor!.getTime() + 6 * HOUR_SECONDS * MS_PER_SECOND)
   })
@@ -223,5 +228,25 @@ describe('pausing and resuming a schedule', () => {
     expect((await change(owner, id, { active: true, runAt: '2099-01-01T00:00:00Z' })).active).toBe(true)
     await end(id, 'no_more_times')
     expectProblem(await act(owner, id, 'resume'), { status: 409, code: 'schedule_ended' })
+  })
+})
+
+describe('a schedule that does not come to rest', () => {
+  it('is not changed, and the client is told to try again', async () => {
+    const { id } = await add(owner, { cron: YEARLY, name: 'Restless' })
+    // However often it is seen to, it is due again.
+    await app.sql(
+      `CREATE FUNCTION restless() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN NEW.next_run_at := now(); NEW.next_nominal_at := now(); RETURN NEW; END $$;
+       CREATE TRIGGER restless BEFORE UPDATE ON scheduled_tasks FOR EACH ROW WHEN (OLD.name = 'Restless')
+         EXECUTE FUNCTION restless();
+       UPDATE scheduled_tasks SET cursor_at = now() WHERE name = 'Restless'`,
+    )
+    const answer = await patch(owner, id, { name: 'Calm' })
+    await app.sql('DROP FUNCTION restless CASCADE')
+    expectProblem(answer, { status: 503, code: 'unavailable' })
+    expect(answer.headers['retry-after']).toBe('1')
+    expect((await show(owner, id)).name).toBe('Restless')
+    expect((await change(owner, id, { name: 'Calm' })).name).toBe('Calm')
   })
 })

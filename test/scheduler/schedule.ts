@@ -53,15 +53,22 @@ export function act(
   by: Requester,
   id: string,
   action: 'pause' | 'resume' | 'trigger',
+  key?: string,
 ): Promise<LightMyRequestResponse> {
-  return by.request({ method: 'POST', url: `/v1/schedules/${id}/${action}` })
+  return by.request({
+    method: 'POST',
+    url: `/v1/schedules/${id}/${action}`,
+    ...(key !== undefined && { headers: { 'idempotency-key': key } }),
+  })
 }
 
-/** The row's own words on what no answer tells. */
-export async function rowOf(app: TestApp, id: string): Promise<Record<string, unknown>> {
-  const [row] = await app.sql('SELECT * FROM scheduled_tasks WHERE id = $1', [id])
-  if (!row) throw new Error('there is no such row')
-  return row
+export function backfill(by: Requester, id: string, payload: object, key?: string): Promise<LightMyRequestResponse> {
+  return by.request({
+    method: 'POST',
+    url: `/v1/schedules/${id}/backfill`,
+    payload,
+    ...(key !== undefined && { headers: { 'idempotency-key': key } }),
+  })
 }
 
 export async function plantProject(app: TestApp, { tenantId }: { tenantId: string }, slug: string): Promise<void> {

@@ -7,12 +7,14 @@ import { expectProblem } from '../support/problem.js'
 import { expectLimits } from '../support/rate-limits.js'
 import { recordEvents } from '../support/recorded-events.js'
 import { TestApiKey } from '../support/test-api-key.js'
+import { scheduleRow } from '../support/schedule-rows.js'
 import { TestApp } from '../support/test-app.js'
 import { TestUser } from '../support/test-user.js'
-import { act, add, get, patch, plantExecution, plantProject, post, remove, rowOf, show, YEARLY } from './schedule.js'
+import { act, add, get, patch, plantProject, post, remove, show, YEARLY } from './schedule.js'
 
 const HOUR_SECONDS = 3600
 const MS_PER_SECOND = 1000
+const endedAt = { firedAt: expect.any(String), finishedAt: expect.any(String) }
 
 let app: TestApp
 let owner: TestUser
@@ -89,7 +91,7 @@ describe('adding a schedule', () => {
 
   it('is due later by its jitter, always the same', async () => {
     const { id, nextRunAt } = await add(owner, { cron: YEARLY, jitterSeconds: HOUR_SECONDS })
-    const row = await rowOf(app, id)
+    const row = await scheduleRow(app, { id })
     const delayMs = Date.parse(nextRunAt!) - (row['next_nominal_at'] as Date).getTime()
     expect(delayMs).toBeGreaterThanOrEqual(0)
     expect(delayMs).toBeLessThan(HOUR_SECONDS * MS_PER_SECOND)
@@ -223,29 +225,23 @@ describe('deleting a schedule', () => {
     }
   })
 
-  it('leaves what its executions tell of, and skips what waits', async () => {
-    const schedule = await add(owner, { cron: YEARLY, input: { context: 'Confidential.' } })
-    const key = { tenantId: owner.tenantId, scheduleId: schedule.id }
-    const done = await plantExecution(app, key)
-    const running = await plantExecution(app, key, { status: 'running' })
-    const waiting = await plantExecution(app, key, { status: 'running', isQueued: true })
+  it('leaves what its executions tell of, lets what runs go on, and skips what waits', async () => {
+    const input = { context: 'Confidential.', requireApproval: true }
+    const schedule = await add(owner, { cron: YEARLY, overlap: 'queue', input })
+    const running = (await act(owner, schedule.id, 'trigger')).json()
+    const waiting = (await act(owner, schedule.id, 'trigger')).json()
+    expect([running.reason, waiting.reason]).toEqual([null, 'queued'])
     expect((await remove(owner, schedule.id)).statusCode).toBe(204)
-    expectProblem(await owner.request({ url: `/v1/schedules/${schedule.id}/executions` }), {
-      status: 404,
-      code: 'not_found',
-    })
+    const executions = await owner.request({ url: `/v1/schedules/${schedule.id}/executions` })
+    expectProblem(executions, { status: 404, code: 'not_found' })
     expect((await owner.request({ url: '/v1/schedules' })).json().data).toEqual([])
-    const rest = (await owner.request({ url: '/v1/schedule-executions' })).json().data
-    const byId = new Map<string, object>(rest.map((execution: { id: string }) => [execution.id, execution]))
-    expect(byId.get(done)).toMatchObject({ status: 'completed' })
-    expect(byId.get(running)).toMatchObject({ status: 'running', finishedAt: null })
-    expect(byId.get(waiting)).toMatchObject({
-      status: 'skipped',
-      reason: 'schedule_deleted',
-      firedAt: expect.any(String),
-      finishedAt: expect.any(String),
-    })
-    const row = await rowOf(app, schedule.id)
+    expect((await owner.request({ url: '/v1/schedule-executions' })).json().data).toEqual([
+      { ...waiting, status: 'skipped', reason: 'schedule_deleted', ...endedAt, latenessMs: expect.any(Number) },
+      running,
+    ])
+    const run = await owner.request({ url: `/v1/runs/${running.runId}` })
+    expect(['pending', 'running', 'waiting_approval']).toContain(run.json().status)
+    const row = await scheduleRow(app, schedule)
     expect(row).toMatchObject({ task: '', input: {}, is_active: false, next_run_at: null, revision: '2' })
     expect(row['deleted_at']).toBeInstanceOf(Date)
   })

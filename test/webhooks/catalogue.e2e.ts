@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import { Database } from '#platform/database/database.js'
-import type { DomainEvent } from '#platform/events/domain-event.js'
 import { EventBus } from '#platform/events/event-bus.js'
 import {
   type WebhookEventList,
@@ -9,13 +8,13 @@ import {
 } from '../../src/modules/webhooks/catalogue/event-types.schemas.js'
 import { EVENT_TYPES, bodySchemaOf } from '../../src/modules/webhooks/catalogue/event-types.js'
 import { WebhookDisabled } from '../../src/modules/webhooks/webhook.events.js'
-import type { ScheduleRecord } from '../../src/modules/scheduler/schedules/schedule.js'
-import { ScheduleEnded, ScheduleMissed } from '../../src/modules/scheduler/schedules/schedule.events.js'
 import { ask, decide, letTimePass, whenDecided } from '../approvals/asked-approval.js'
+import { eventually } from '../support/eventually.js'
 import { ModelSimulator } from '../support/model-simulator.js'
 import { expectProblem } from '../support/problem.js'
 import { act, add as addSchedule } from '../scheduler/schedule.js'
 import { simulatorEnv, whenFinished } from '../support/run-states.js'
+import { plantSchedule } from '../support/schedule-rows.js'
 import { createApiKey } from '../support/test-api-key.js'
 import { TestApp } from '../support/test-app.js'
 import { TestUser } from '../support/test-user.js'
@@ -93,23 +92,20 @@ async function changeAccounts(): Promise<void> {
 
 /** As the dispatcher does when a receiver has failed for days. */
 async function disableAnother(): Promise<void> {
-  const { id } = await add(owner, { active: false })
-  await emit(new WebhookDisabled(owner.tenantId, id, 'failing'))
-}
-
-/** A person pauses it; the rest as the ticker does after an outage and after the last due time. */
-async function runOutOfTimes(): Promise<void> {
-  const schedule = await addSchedule(owner)
-  expect((await act(owner, schedule.id, 'pause')).statusCode).toBe(200)
-  const record = { tenantId: owner.tenantId, ...schedule } as unknown as ScheduleRecord
-  const [firstDueAt, until] = [new Date(0), new Date(1)]
-  await emit(new ScheduleMissed(record, { count: 2, isCountExact: true, firstDueAt, until }))
-  await emit(new ScheduleEnded(record, 'no_more_times'))
-}
-
-function emit(event: DomainEvent): Promise<void> {
   const { tenantId } = owner
-  return app.nest.get(Database).transaction({ tenantId }, (tx) => app.nest.get(EventBus).emit(event, tx))
+  const { id } = await add(owner, { active: false })
+  const event = new WebhookDisabled(tenantId, id, 'failing')
+  await app.nest.get(Database).transaction({ tenantId }, (tx) => app.nest.get(EventBus).emit(event, tx))
+}
+
+async function runOutOfTimes(): Promise<void> {
+  const { id } = await addSchedule(owner)
+  expect((await act(owner, id, 'pause')).statusCode).toBe(200)
+  // One was due while nobody looked, and one is due for the first and last time.
+  await plantSchedule(app, owner, { dueInMs: -60_000 })
+  await plantSchedule(app, owner, { maxExecutions: 1 })
+  const seen = () => bodies(`AND type IN ('schedule.missed', 'schedule.ended')`)
+  await eventually(seen, ({ length }) => length === 2)
 }
 
 describe('the catalogue of events', () => {
