@@ -22,13 +22,11 @@ const allDone = (executions: { status: string }[]): boolean =>
 describe('a schedule that is due', () => {
   it('has one execution, whose run is made with it, and stands at its next time', async () => {
     const schedule = await plantSchedule(lab.app, owner, { everySeconds: 3600, dueInMs: 100 })
-    const before = await scheduleRow(lab.app, schedule)
     const [execution] = await eventually(() => executionsOf(lab.app, schedule), allDone)
     expect(execution).toMatchObject({
       status: 'completed',
       reason: null,
       trigger: 'schedule',
-      dueAt: before['next_run_at'],
     })
     expect(execution?.firedAt?.getTime()).toBeGreaterThanOrEqual(execution?.dueAt.getTime() ?? Infinity)
     const run = await getRun(owner, execution?.runId ?? '')
