@@ -13,6 +13,10 @@ const PREPARED_AHEAD_MS = 1000
 const WAITING_ORDER = `e.trigger = 'backfill', e.queued_since, e.nominal_at, e.id`
 const OPEN = `e.tenant_id = s.tenant_id AND e.schedule_id = s.id AND e.status = 'running'`
 
+/** Others may have seen to it since the look that found it ready. */
+const READY = `(s.next_run_at <= clock_timestamp() OR EXISTS (SELECT 1 FROM task_executions e
+  WHERE e.tenant_id = s.tenant_id AND e.schedule_id = s.id AND e.is_uncounted))`
+
 /** Reads schedules for their turns, in the scope of their tenant. */
 @Injectable()
 export class TurnsRepository {
@@ -42,8 +46,8 @@ export class TurnsRepository {
     const [locked, rows] = await Promise.all([
       tx.query<{ id: string }>({
         name: skipsLocked ? 'schedules_claim' : 'schedules_lock',
-        text: `SELECT id FROM scheduled_tasks WHERE tenant_id = $1 AND id = ANY($2) AND deleted_at IS NULL
-                ORDER BY id FOR NO KEY UPDATE ${skipsLocked ? 'SKIP LOCKED' : ''}`,
+        text: `SELECT s.id FROM scheduled_tasks s WHERE s.tenant_id = $1 AND s.id = ANY($2) AND s.deleted_at IS NULL
+                 ${skipsLocked ? `AND ${READY}` : ''} ORDER BY s.id FOR NO KEY UPDATE OF s ${skipsLocked ? 'SKIP LOCKED' : ''}`,
         values: [tenantId, ids],
       }),
       tx.query<LockedRow>({
