@@ -22,16 +22,19 @@ const READY = `(s.next_run_at <= clock_timestamp() OR EXISTS (SELECT 1 FROM task
 export class TurnsRepository {
   constructor(private readonly database: Database) {}
 
-  /** Nothing is locked: what is prepared holds for the revision that was read. */
-  listUpcoming(tenantId: string, ids: readonly string[]): Promise<UpcomingRow[]> {
+  /**
+   * Nothing is locked: what is prepared holds for the revision that was read.
+   * @param onlyReady leaves out those that have nothing to do any more
+   */
+  listUpcoming(tenantId: string, ids: readonly string[], onlyReady = false): Promise<UpcomingRow[]> {
     return this.database.workers.read<UpcomingRow>(
       { tenantId },
       {
-        name: 'schedules_upcoming',
+        name: onlyReady ? 'schedules_upcoming_ready' : 'schedules_upcoming',
         text: `SELECT ${SCHEDULE_COLUMNS}, coalesce(s.next_run_at <= now() + $3 * interval '1 ms', false) AS "isDue",
                       ARRAY(SELECT jsonb_build_object('userId', e.user_id, 'apiKeyId', e.api_key_id) FROM task_executions e
                              WHERE ${OPEN} AND e.queued_since IS NOT NULL ORDER BY ${WAITING_ORDER} LIMIT $4) AS "waitingFor"
-                 FROM scheduled_tasks s WHERE s.tenant_id = $1 AND s.id = ANY($2) AND s.deleted_at IS NULL`,
+                 FROM scheduled_tasks s WHERE s.tenant_id = $1 AND s.id = ANY($2) AND s.deleted_at IS NULL ${onlyReady ? `AND ${READY}` : ''}`,
         values: [tenantId, ids, PREPARED_AHEAD_MS, MAX_WAITING_READ],
       },
     )
@@ -40,7 +43,7 @@ export class TurnsRepository {
   /**
    * Locks schedules until `tx` ends, and reads how they stand then. In this order, and in two statements: what is read belongs to
    * the lock only if it is read after it.
-   * @param skipsLocked leaves out those that somebody else holds; else waits for them
+   * @param skipsLocked leaves out those that somebody else holds or has seen to; else waits for them
    */
   async lock(tenantId: string, ids: readonly string[], skipsLocked: boolean, tx: Tx): Promise<LockedRow[]> {
     const [locked, rows] = await Promise.all([
@@ -51,7 +54,7 @@ export class TurnsRepository {
         values: [tenantId, ids],
       }),
       tx.query<LockedRow>({
-        name: 'schedules_standing',
+        name: skipsLocked ? 'schedules_standing_ready' : 'schedules_standing',
         text: `SELECT s.id, s.revision, s.is_active AS "isActive", s.paused_reason AS "pausedReason", s.ended_reason AS "endedReason",
                       s.cursor_at AS "cursorAt", s.next_nominal_at AS "nextNominalAt", s.next_run_at AS "nextRunAt",
                       s.executions, s.consecutive_failures AS "consecutiveFailures", clock_timestamp() AS now,
@@ -69,7 +72,7 @@ export class TurnsRepository {
                  FROM scheduled_tasks s CROSS JOIN LATERAL (
                       SELECT count(*) AS total, count(*) FILTER (WHERE e.trigger <> 'backfill') AS queued FROM task_executions e
                        WHERE ${OPEN} AND e.queued_since IS NOT NULL) AS waits
-                WHERE s.tenant_id = $1 AND s.id = ANY($2)`,
+                WHERE s.tenant_id = $1 AND s.id = ANY($2) ${skipsLocked ? `AND ${READY}` : ''}`,
         values: [tenantId, ids, MAX_WAITING_READ],
       }),
     ])
