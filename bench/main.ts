@@ -28,6 +28,7 @@ const CASES: Record<string, () => Promise<{ run: BenchCase }>> = {
   'webhook-throughput': () => import('./cases/webhook-throughput.ts'),
   'webhook-isolation': () => import('./cases/webhook-isolation.ts'),
   'webhook-retries': () => import('./cases/webhook-retries.ts'),
+  'schedule-burst': () => import('./cases/schedule-burst.ts'),
 }
 
 for (const [signal, code] of [
