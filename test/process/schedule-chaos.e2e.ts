@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it, jest } from '@jest/globals'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppHome } from '../support/app-process.js'
 import { Replicas } from '../support/chaos/replicas.js'
+import { registerOwner } from '../support/chaos/schedule-owner.js'
 import { ScheduleVerdict } from '../support/chaos/schedule-verdict.js'
 import { eventually } from '../support/eventually.js'
 import { ModelSimulator } from '../support/model-simulator.js'
@@ -53,20 +54,6 @@ afterAll(async () => {
   await database?.[Symbol.asyncDispose]()
 })
 
-async function addOwners(): Promise<Owner[]> {
-  return Promise.all(
-    Array.from({ length: TENANTS }, async (_, index) => {
-      const response = await replicas.request('/v1/auth/register', {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ email: `owner-${index}@example.com`, password: 'Correct-Horse-42' }),
-      })
-      const { user, tenant } = (await response.json()) as { user: { id: string }; tenant: { id: string } }
-      return { tenantId: tenant.id, userId: user.id }
-    }),
-  )
-}
-
 /** Half the time before they are fired, half the time amidst it or after it. */
 async function killAtDueTimes(firstDueAt: number): Promise<void> {
   for (let kill = 0; kill < KILLS; kill++) {
@@ -78,7 +65,8 @@ async function killAtDueTimes(firstDueAt: number): Promise<void> {
 }
 
 it(`fires each due time once, with one run, while one of ${REPLICAS} replicas dies every ${ALIGNED.everySeconds} seconds`, async () => {
-  const owners = await addOwners()
+  const owners: Owner[] = []
+  while (owners.length < TENANTS) owners.push(await registerOwner(replicas, `owner-${owners.length}`))
   const dueInMs = FIRST_DUE_IN_MS
   for (const owner of owners) {
     const share = { overlap: 'allow' as const, dueInMs }
