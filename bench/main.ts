@@ -1,5 +1,5 @@
 /**
- * `node bench/main.ts [case…] [--rounds 5] [--seconds 5] [--runs 300] [--json file]`: measures us against the peers.
+ * `node bench/main.ts [case…] [--rounds 5] [--seconds 5] [--runs 300] [--minutes 10] [--json file]`: measures us against the peers.
  * Exit code 1 when a case broke or saw an error; a missed target is only printed, since machines differ.
  */
 import { writeFile } from 'node:fs/promises'
@@ -28,7 +28,12 @@ const CASES: Record<string, () => Promise<{ run: BenchCase }>> = {
   'webhook-throughput': () => import('./cases/webhook-throughput.ts'),
   'webhook-isolation': () => import('./cases/webhook-isolation.ts'),
   'webhook-retries': () => import('./cases/webhook-retries.ts'),
+  'schedule-burst': () => import('./cases/schedule-burst.ts'),
+  'schedule-idle': () => import('./cases/schedule-idle.ts'),
+  'schedule-chaos': () => import('./cases/schedule-chaos.ts'),
 }
+/** Only when they are named. */
+const LONG: ReadonlySet<string> = new Set(['schedule-chaos'])
 
 for (const [signal, code] of [
   ['SIGINT', 130],
@@ -42,8 +47,9 @@ const options: BenchOptions = {
   rounds: positiveInteger('rounds', values.rounds),
   seconds: positiveInteger('seconds', values.seconds),
   runs: positiveInteger('runs', values.runs),
+  minutes: positiveInteger('minutes', values.minutes),
 }
-const names = positionals.length > 0 ? positionals : Object.keys(CASES)
+const names = positionals.length > 0 ? positionals : Object.keys(CASES).filter((name) => !LONG.has(name))
 const unknown = names.filter((name) => !Object.hasOwn(CASES, name))
 if (unknown.length > 0) fail(`unknown case ${unknown.join(', ')}; there are ${Object.keys(CASES).join(', ')}`)
 
@@ -89,6 +95,7 @@ function readArguments() {
         rounds: { type: 'string', default: '5' },
         seconds: { type: 'string', default: '5' },
         runs: { type: 'string', default: '300' },
+        minutes: { type: 'string', default: '10' },
         json: { type: 'string' },
       },
     })

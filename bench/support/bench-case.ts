@@ -7,6 +7,8 @@ export interface BenchOptions {
   seconds: number
   /** Runs of the cases that go one at a time. */
   runs: number
+  /** Length of `schedule-chaos`, one kill in each. */
+  minutes: number
 }
 
 export interface BenchContext {

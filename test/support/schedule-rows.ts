@@ -1,13 +1,17 @@
 import { newId } from '#kernel/ids.js'
-import type { TestApp } from './test-app.js'
 
 export interface ScheduleKey {
   readonly tenantId: string
   readonly id: string
 }
 
+/** Asks a database as its superuser: a `TestApp` does. */
+export interface SqlRunner {
+  sql(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>
+}
+
 /** Who a planted schedule runs for. */
-interface Owner {
+export interface Owner {
   readonly tenantId: string
   readonly userId: string
 }
@@ -29,22 +33,28 @@ export interface PlantedSchedule {
   readonly tzVersion?: string
   /** From now, on the database's clock. */
   readonly dueInMs?: number
+  /** Of many: they are due evenly over so long; none: all at the same instant. */
+  readonly spreadMs?: number
 }
 
 /** Stands behind every time zone database that there is. */
 const NEWEST_TZ = '9999z'
 
 /** A schedule as the API would have made it one interval before it is due; nothing has to be waited for that long. */
-export async function plantSchedule(app: TestApp, owner: Owner, schedule: PlantedSchedule = {}): Promise<ScheduleKey> {
+export async function plantSchedule(
+  app: SqlRunner,
+  owner: Owner,
+  schedule: PlantedSchedule = {},
+): Promise<ScheduleKey> {
   const [key] = await plantSchedules(app, owner, 1, schedule)
   return key as ScheduleKey
 }
 
 export async function plantSchedules(
-  app: TestApp,
+  app: SqlRunner,
   { tenantId, userId }: Owner,
   count: number,
-  { dueInMs = 0, everySeconds = 3600, ...schedule }: PlantedSchedule = {},
+  { dueInMs = 0, spreadMs = 0, everySeconds = 3600, ...schedule }: PlantedSchedule = {},
 ): Promise<ScheduleKey[]> {
   const ids = Array.from({ length: count }, newId)
   await app.sql(
@@ -54,7 +64,8 @@ export async function plantSchedules(
          next_run_at, tz_version, user_id, api_key_id, created_at, updated_at)
        SELECT $1, id, 'planted', $4, $5, $6, $7, CASE WHEN $7::text IS NULL THEN $8::integer END, $9, due - $8 * interval '1 s', $10,
               $11, 0, $12, $13, true, due - $8 * interval '1 s', due, due, $14, $2, $15, due, due
-         FROM unnest($3::uuid[]) AS id, (SELECT date_trunc('milliseconds', now() + $16 * interval '1 ms') AS due) AS moment
+         FROM unnest($3::uuid[]) WITH ORDINALITY AS planted_id (id, nth), LATERAL (
+                SELECT date_trunc('milliseconds', now() + ($16 + $17 * (nth - 1) / cardinality($3)) * interval '1 ms') AS due) AS moment
      )
      SELECT pg_notify('schedules', '')`,
     [
@@ -74,6 +85,7 @@ export async function plantSchedules(
       schedule.tzVersion ?? NEWEST_TZ,
       schedule.apiKeyId ?? null,
       dueInMs,
+      spreadMs,
     ],
   )
   return ids.map((id) => ({ tenantId, id }))
@@ -93,7 +105,7 @@ export interface ExecutionInRow {
 }
 
 /** By their due times. */
-export async function executionsOf(app: TestApp, { id }: ScheduleKey): Promise<ExecutionInRow[]> {
+export async function executionsOf(app: SqlRunner, { id }: ScheduleKey): Promise<ExecutionInRow[]> {
   const rows = await app.sql(
     `SELECT id, trigger, nominal_at AS "nominalAt", due_at AS "dueAt", fired_at AS "firedAt", finished_at AS "finishedAt",
             status, reason, run_id AS "runId", queued_since IS NOT NULL AS "isQueued"
@@ -104,7 +116,7 @@ export async function executionsOf(app: TestApp, { id }: ScheduleKey): Promise<E
 }
 
 /** One row, by its columns' own names. */
-export async function scheduleRow(app: TestApp, { id }: Pick<ScheduleKey, 'id'>): Promise<Record<string, unknown>> {
+export async function scheduleRow(app: SqlRunner, { id }: Pick<ScheduleKey, 'id'>): Promise<Record<string, unknown>> {
   const [row] = await app.sql('SELECT * FROM scheduled_tasks WHERE id = $1', [id])
   if (!row) throw new Error(`no schedule ${id}`)
   return row

@@ -49,7 +49,16 @@ export class RunOrders {
 
   /** Queues runs of one tenant, in one statement. */
   async add(orders: readonly RunOrder[], tx: Tx): Promise<void> {
-    await Promise.all([this.runs.addQueued(orders.map(toRun), tx), this.bell.ring(tx)])
+    await Promise.all([this.addUnannounced(orders, tx), this.bell.ring(tx)])
+  }
+
+  /** The same for who orders more: nobody looks for the runs before {@link announce}, or before the queue's sweep. */
+  async addUnannounced(orders: readonly RunOrder[], tx: Tx): Promise<void> {
+    await this.runs.addQueued(orders.map(toRun), tx)
+  }
+
+  async announce(): Promise<void> {
+    await this.database.workers.transaction({}, (tx) => this.bell.ring(tx))
   }
 
   /** Stops a run with all that it delegated: what is being worked on ends within a moment. Nothing where it had ended. */

@@ -12,6 +12,8 @@ const BACKSTOP_MS = 1000
 /** Runs end by the hundred: those who ring within this share a look. */
 const MIN_REST_MS = 25
 const SCHEDULES_PER_LOOK = 500
+/** Runs of due times wait for other due times no longer. */
+const MAX_UNANNOUNCED_MS = 500
 /** Schedules of one tenant in one transaction. */
 const SCHEDULES_PER_BATCH = 100
 /** Each has a connection of those for background work. */
@@ -40,6 +42,7 @@ export class ScheduleTicker implements OnApplicationBootstrap, BeforeApplication
   private readonly atOnce = pLimit(BATCHES_AT_ONCE)
   private isStopping = false
   private hasRung = false
+  private unannouncedSince = Infinity
   private wake: () => void = () => undefined
   private ticking: Promise<void> | undefined
 
@@ -71,8 +74,17 @@ export class ScheduleTicker implements OnApplicationBootstrap, BeforeApplication
     while (!this.isStopping) {
       this.hasRung = false
       const restMs = await this.look()
+      await this.announceRuns(restMs)
       if (!this.isStopping) await this.rest(restMs)
     }
+  }
+
+  /** Runs that begin take the cores and the connections from due times that are yet to be seen to: these first. */
+  private async announceRuns(restMs: number): Promise<void> {
+    const isPatient = restMs === 0 && performance.now() - this.unannouncedSince < MAX_UNANNOUNCED_MS
+    if (this.unannouncedSince === Infinity || isPatient) return
+    this.unannouncedSince = Infinity
+    await this.turns.announceRuns().catch(() => undefined)
   }
 
   /** @returns how long there is nothing to do. Never rejects. */
@@ -82,6 +94,7 @@ export class ScheduleTicker implements OnApplicationBootstrap, BeforeApplication
       const lookedAt = performance.now()
       const { taken, hasFailed } = await this.takeTurns(ready)
       // When those are due again is to be seen.
+      if (taken) this.unannouncedSince = Math.min(this.unannouncedSince, performance.now())
       if (taken) return 0
       // All are in the hands of others, who leave some behind these.
       if (isFull && !hasFailed) return MIN_REST_MS

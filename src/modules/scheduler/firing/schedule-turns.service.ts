@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common'
+import { RunOrders } from '#modules/runs'
 import { AppConfig } from '#platform/config/app-config.js'
 import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
@@ -27,6 +28,7 @@ export class ScheduleTurns {
     private readonly preparation: TurnPreparation,
     private readonly repository: TurnsRepository,
     private readonly writer: TurnWriter,
+    private readonly orders: RunOrders,
   ) {}
 
   /** Turns of schedules of one tenant, without those that somebody else has at this moment. */
@@ -38,12 +40,18 @@ export class ScheduleTurns {
   async take({ tenantId, id }: ScheduleKey): Promise<void> {
     for (let turn = 0; turn < MAX_TURNS; turn += 1) {
       const { hasMore } = await this.takeBatch(tenantId, [id], false)
-      if (!hasMore) return
+      if (!hasMore) break
     }
+    await this.orders.announce()
+  }
+
+  /** Runs of turns that were taken are looked for from now on. */
+  async announceRuns(): Promise<void> {
+    await this.orders.announce()
   }
 
   private async takeBatch(tenantId: string, ids: readonly string[], skipsLocked: boolean): Promise<TurnsTaken> {
-    const prepared = await this.preparation.prepare(tenantId, ids)
+    const prepared = await this.preparation.prepare(tenantId, ids, skipsLocked)
     if (prepared.size === 0) return { taken: 0, hasMore: false }
     return this.database.workers.transaction({ tenantId }, (tx) => this.takeLocked(tenantId, prepared, skipsLocked, tx))
   }

@@ -21,9 +21,13 @@ export class TurnPreparation {
     private readonly plans: TurnPlans,
   ) {}
 
-  /** By the schedules' ids. Those that are gone are left out. */
-  async prepare(tenantId: string, ids: readonly string[]): Promise<ReadonlyMap<string, PreparedTurn>> {
-    const upcoming = (await this.repository.listUpcoming(tenantId, ids)).map(toUpcoming)
+  /** By the schedules' ids. Those that are gone are left out; with `onlyReady`, those that have nothing to do any more, too. */
+  async prepare(
+    tenantId: string,
+    ids: readonly string[],
+    onlyReady: boolean,
+  ): Promise<ReadonlyMap<string, PreparedTurn>> {
+    const upcoming = (await this.repository.listUpcoming(tenantId, ids, onlyReady)).map(toUpcoming)
     const requesters = upcoming.flatMap((one) => one.requesters)
     const refusals = await this.plans.findRefusals(tenantId, requesters)
     const prepared = upcoming.map(async (one): Promise<[string, PreparedTurn]> => {

@@ -31,7 +31,7 @@ export class TurnWriter {
     const orders = [...added, ...started].flatMap(({ order }) => order ?? [])
     await Promise.all([
       // First of all: executions refer to their runs.
-      ifAny(orders, (some) => this.orders.add(some, tx)),
+      ifAny(orders, (some) => this.orders.addUnannounced(some, tx)),
       ifAny(
         turns.flatMap(({ closed }) => closed),
         (some) => this.repository.close(some, tx),

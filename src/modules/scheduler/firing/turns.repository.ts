@@ -13,21 +13,28 @@ const PREPARED_AHEAD_MS = 1000
 const WAITING_ORDER = `e.trigger = 'backfill', e.queued_since, e.nominal_at, e.id`
 const OPEN = `e.tenant_id = s.tenant_id AND e.schedule_id = s.id AND e.status = 'running'`
 
+/** Others may have seen to it since the look that found it ready. */
+const READY = `(s.next_run_at <= clock_timestamp() OR EXISTS (SELECT 1 FROM task_executions e
+  WHERE e.tenant_id = s.tenant_id AND e.schedule_id = s.id AND e.is_uncounted))`
+
 /** Reads schedules for their turns, in the scope of their tenant. */
 @Injectable()
 export class TurnsRepository {
   constructor(private readonly database: Database) {}
 
-  /** Nothing is locked: what is prepared holds for the revision that was read. */
-  listUpcoming(tenantId: string, ids: readonly string[]): Promise<UpcomingRow[]> {
+  /**
+   * Nothing is locked: what is prepared holds for the revision that was read.
+   * @param onlyReady leaves out those that have nothing to do any more
+   */
+  listUpcoming(tenantId: string, ids: readonly string[], onlyReady = false): Promise<UpcomingRow[]> {
     return this.database.workers.read<UpcomingRow>(
       { tenantId },
       {
-        name: 'schedules_upcoming',
+        name: onlyReady ? 'schedules_upcoming_ready' : 'schedules_upcoming',
         text: `SELECT ${SCHEDULE_COLUMNS}, coalesce(s.next_run_at <= now() + $3 * interval '1 ms', false) AS "isDue",
                       ARRAY(SELECT jsonb_build_object('userId', e.user_id, 'apiKeyId', e.api_key_id) FROM task_executions e
                              WHERE ${OPEN} AND e.queued_since IS NOT NULL ORDER BY ${WAITING_ORDER} LIMIT $4) AS "waitingFor"
-                 FROM scheduled_tasks s WHERE s.tenant_id = $1 AND s.id = ANY($2) AND s.deleted_at IS NULL`,
+                 FROM scheduled_tasks s WHERE s.tenant_id = $1 AND s.id = ANY($2) AND s.deleted_at IS NULL ${onlyReady ? `AND ${READY}` : ''}`,
         values: [tenantId, ids, PREPARED_AHEAD_MS, MAX_WAITING_READ],
       },
     )
@@ -36,18 +43,18 @@ export class TurnsRepository {
   /**
    * Locks schedules until `tx` ends, and reads how they stand then. In this order, and in two statements: what is read belongs to
    * the lock only if it is read after it.
-   * @param skipsLocked leaves out those that somebody else holds; else waits for them
+   * @param skipsLocked leaves out those that somebody else holds or has seen to; else waits for them
    */
   async lock(tenantId: string, ids: readonly string[], skipsLocked: boolean, tx: Tx): Promise<LockedRow[]> {
     const [locked, rows] = await Promise.all([
       tx.query<{ id: string }>({
         name: skipsLocked ? 'schedules_claim' : 'schedules_lock',
-        text: `SELECT id FROM scheduled_tasks WHERE tenant_id = $1 AND id = ANY($2) AND deleted_at IS NULL
-                ORDER BY id FOR NO KEY UPDATE ${skipsLocked ? 'SKIP LOCKED' : ''}`,
+        text: `SELECT s.id FROM scheduled_tasks s WHERE s.tenant_id = $1 AND s.id = ANY($2) AND s.deleted_at IS NULL
+                 ${skipsLocked ? `AND ${READY}` : ''} ORDER BY s.id FOR NO KEY UPDATE OF s ${skipsLocked ? 'SKIP LOCKED' : ''}`,
         values: [tenantId, ids],
       }),
       tx.query<LockedRow>({
-        name: 'schedules_standing',
+        name: skipsLocked ? 'schedules_standing_ready' : 'schedules_standing',
         text: `SELECT s.id, s.revision, s.is_active AS "isActive", s.paused_reason AS "pausedReason", s.ended_reason AS "endedReason",
                       s.cursor_at AS "cursorAt", s.next_nominal_at AS "nextNominalAt", s.next_run_at AS "nextRunAt",
                       s.executions, s.consecutive_failures AS "consecutiveFailures", clock_timestamp() AS now,
@@ -65,7 +72,7 @@ export class TurnsRepository {
                  FROM scheduled_tasks s CROSS JOIN LATERAL (
                       SELECT count(*) AS total, count(*) FILTER (WHERE e.trigger <> 'backfill') AS queued FROM task_executions e
                        WHERE ${OPEN} AND e.queued_since IS NOT NULL) AS waits
-                WHERE s.tenant_id = $1 AND s.id = ANY($2)`,
+                WHERE s.tenant_id = $1 AND s.id = ANY($2) ${skipsLocked ? `AND ${READY}` : ''}`,
         values: [tenantId, ids, MAX_WAITING_READ],
       }),
     ])
