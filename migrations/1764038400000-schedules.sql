@@ -40,6 +40,8 @@ CREATE TABLE scheduled_tasks (
   executions           bigint NOT NULL DEFAULT 0,
   consecutive_failures integer NOT NULL DEFAULT 0,
   last_fired_at        timestamptz,
+  -- There is something to do that neither a due time nor a run's end tells of: executions that wait, or a change.
+  is_woken             boolean NOT NULL DEFAULT false,
   -- In whose name it runs: who made or last changed it.
   user_id              uuid NOT NULL,
   api_key_id           uuid,
@@ -53,17 +55,18 @@ CREATE TABLE scheduled_tasks (
   FOREIGN KEY (tenant_id, project_id) REFERENCES projects (tenant_id, id),
   CONSTRAINT scheduled_tasks_timing_check CHECK (num_nonnulls(cron, every_seconds, run_at) = 1),
   CONSTRAINT scheduled_tasks_next_check CHECK ((next_run_at IS NULL) = (next_nominal_at IS NULL)),
-  CONSTRAINT scheduled_tasks_ready_check CHECK (next_run_at IS NULL OR (is_active AND deleted_at IS NULL))
+  CONSTRAINT scheduled_tasks_ready_check CHECK ((next_run_at IS NULL OR is_active) AND (deleted_at IS NULL OR NOT (is_active OR is_woken)))
 ) WITH (fillfactor = 80);
 -- The timer: over all tenants, the longest due first.
 CREATE INDEX idx_scheduled_tasks_ready_to_run ON scheduled_tasks (next_run_at, tenant_id, id) WHERE next_run_at IS NOT NULL;
+CREATE INDEX idx_scheduled_tasks_woken ON scheduled_tasks (tenant_id, id) WHERE is_woken;
 CREATE INDEX idx_scheduled_tasks_tenant_project ON scheduled_tasks (tenant_id, project_id) WHERE project_id IS NOT NULL;
 ALTER TABLE scheduled_tasks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE scheduled_tasks FORCE ROW LEVEL SECURITY;
 CREATE POLICY scheduled_tasks_tenant ON scheduled_tasks TO :"app_role"
   USING (tenant_id = app_tenant()) WITH CHECK (tenant_id = app_tenant());
 CREATE POLICY scheduled_tasks_dispatch ON scheduled_tasks FOR SELECT TO :"app_role"
-  USING (CASE WHEN app_purpose() = 'scheduler.dispatch' THEN next_run_at IS NOT NULL ELSE false END);
+  USING (CASE WHEN app_purpose() = 'scheduler.dispatch' THEN next_run_at IS NOT NULL OR is_woken ELSE false END);
 
 -- What became of a due time, or of somebody's wish.
 CREATE TABLE task_executions (
@@ -117,6 +120,19 @@ CREATE POLICY task_executions_retention_read ON task_executions FOR SELECT TO :"
 CREATE POLICY task_executions_retention ON task_executions FOR DELETE TO :"app_role"
   USING (CASE WHEN app_purpose() = 'scheduler.retention' THEN created_at < now() - interval '1 day' AND finished_at IS NOT NULL ELSE false END);
 
+-- Since when somebody has been there, without a break, to see to what is due: what was due before may have been missed, and what is
+-- late since is only late. One row, which every replica renews.
+CREATE TABLE scheduler_watch (
+  id            boolean PRIMARY KEY DEFAULT true CONSTRAINT scheduler_watch_one_check CHECK (id),
+  last_seen_at  timestamptz NOT NULL,
+  watched_since timestamptz NOT NULL
+) WITH (fillfactor = 10);
+INSERT INTO scheduler_watch (last_seen_at, watched_since) VALUES (now(), now());
+ALTER TABLE scheduler_watch ENABLE ROW LEVEL SECURITY;
+ALTER TABLE scheduler_watch FORCE ROW LEVEL SECURITY;
+CREATE POLICY scheduler_watch_keeping ON scheduler_watch TO :"app_role"
+  USING (app_purpose() = 'scheduler.watch') WITH CHECK (app_purpose() = 'scheduler.watch');
+
 -- What a tenant says of its schedules; a tenant without a row says what the settings say.
 CREATE TABLE schedule_policies (
   tenant_id            uuid PRIMARY KEY REFERENCES tenants (id) ON DELETE CASCADE,
@@ -130,6 +146,7 @@ CREATE POLICY schedule_policies_tenant ON schedule_policies TO :"app_role"
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON scheduled_tasks, task_executions TO :"app_role";
 GRANT SELECT, INSERT, UPDATE ON schedule_policies TO :"app_role";
+GRANT SELECT, UPDATE ON scheduler_watch TO :"app_role";
 
 -- down
-DROP TABLE schedule_policies, task_executions, scheduled_tasks;
+DROP TABLE schedule_policies, scheduler_watch, task_executions, scheduled_tasks;

@@ -85,6 +85,7 @@ const TABLES_WITHOUT_ENTITY = [
   'run_steps',
   'schedule_policies',
   'scheduled_tasks',
+  'scheduler_watch',
   'task_executions',
   'webhook_attempts',
   'webhook_deliveries',

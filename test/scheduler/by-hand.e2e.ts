@@ -93,7 +93,11 @@ describe('a backfill', () => {
     const response = await backfill(owner, id, THREE_DAYS)
     expect(response.statusCode).toBe(202)
     expect(backfillAnswerSchema.parse(response.json())).toEqual({ queued: 3, alreadyDone: 0 })
-    const executions = await executionsOf(id)
+    // The first of them begins at once, from the rows.
+    const executions = await eventually(
+      () => executionsOf(id),
+      (all) => all.at(-1)?.runId !== null,
+    )
     const [third, second, first] = ['04', '03', '02', '01'].slice(1).map((day) => `2026-03-${day}T12:00:00.000Z`)
     expect(executions.map(({ trigger, dueAt, reason }) => [trigger, dueAt, reason])).toEqual([
       ['backfill', third, 'queued'],

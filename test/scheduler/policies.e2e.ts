@@ -174,14 +174,15 @@ describe('a schedule that fails', () => {
 
 describe('in whose name a schedule runs', () => {
   it('is its maker, with his budget', async () => {
-    const apiKeyId = await plantKey(['schedules:write'], '0')
+    const apiKeyId = await plantKey(['schedules:write', 'runs:write'], '0')
     const schedule = await plantSchedule(lab.app, owner, { apiKeyId, maxExecutions: 1 })
     expect(statuses(await whenOver(schedule, 1))).toEqual(['failed budget_exceeded'])
   })
 
   it.each([
-    ['a key without the scope', () => plantKey(['schedules:read'])],
-    ['a key that has expired', () => plantKey(['schedules:write'], null, '-1 second')],
+    ['a key without the scope', () => plantKey(['runs:write'])],
+    ['a key that may not start runs', () => plantKey(['schedules:write'])],
+    ['a key that has expired', () => plantKey(['schedules:write', 'runs:write'], null, '-1 second')],
     ['a key that is gone', async () => newId()],
   ])('is nobody by %s: it is paused', async (_, makeKey) => {
     const schedule = await plantSchedule(lab.app, owner, { apiKeyId: await makeKey() })
@@ -215,7 +216,7 @@ describe('in whose name a schedule runs', () => {
 
 describe('after an outage', () => {
   it('what nobody saw to was missed, once each, and one event says so', async () => {
-    const schedule = await plantSchedule(lab.app, owner, { everySeconds: 60, dueInMs: -200_000 })
+    const schedule = await plantSchedule(lab.app, owner, { everySeconds: 600, dueInMs: -2_000_000 })
     const executions = await eventually(
       () => executionsOf(lab.app, schedule),
       (all) => all.length > 0,
@@ -225,14 +226,14 @@ describe('after an outage', () => {
     const missed = events.ofType('schedule.missed').filter(({ tenantId }) => tenantId === owner.tenantId)
     expect(missed).toMatchObject([{ missed: { count: 4, isCountExact: true, firstDueAt: executions[0]?.dueAt } }])
     const { next_run_at: next } = await scheduleRow(lab.app, schedule)
-    expect(next).toEqual(new Date(Number(executions[3]?.dueAt) + 60_000))
+    expect(next).toEqual(new Date(Number(executions[3]?.dueAt) + 600_000))
   })
 
   it('what is within the catch-up window is made up for', async () => {
     const schedule = await plantSchedule(lab.app, owner, {
-      everySeconds: 60,
-      dueInMs: -200_000,
-      catchUpSeconds: 100,
+      everySeconds: 600,
+      dueInMs: -2_000_000,
+      catchUpSeconds: 1000,
       overlap: 'allow',
     })
     const executions = await whenOver(schedule, 4)

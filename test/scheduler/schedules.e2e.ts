@@ -104,7 +104,7 @@ describe('adding a schedule', () => {
   })
 
   it('runs in the name of the key that has made it', async () => {
-    const key = await TestApiKey.create(app, owner, { scopes: ['schedules:write'] })
+    const key = await TestApiKey.create(app, owner, { scopes: ['schedules:write', 'runs:write'] })
     expect((await add(key)).runsAs).toEqual({ userId: owner.userId, apiKeyId: key.id })
   })
 
@@ -208,7 +208,7 @@ describe('schedules', () => {
     const reader = await TestApiKey.create(app, owner, { scopes: ['schedules:read'] })
     expect((await get(reader, id)).statusCode).toBe(200)
     expectProblem(await patch(reader, id, { name: 'Mine' }), { status: 403, code: 'forbidden' })
-    const writer = await TestApiKey.create(app, owner, { scopes: ['schedules:write'] })
+    const writer = await TestApiKey.create(app, owner, { scopes: ['schedules:write', 'runs:write'] })
     expect((await patch(writer, id, { name: 'Mine' })).statusCode).toBe(200)
     expectProblem(await get(writer, id), { status: 403, code: 'forbidden' })
   })

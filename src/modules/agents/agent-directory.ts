@@ -20,12 +20,12 @@ export class AgentDirectory {
   ) {}
 
   /** The current version. A built-in agent needs no database. @throws AppError `not_found` */
-  async get(tenantId: string, slug: string): Promise<AgentDefinition> {
+  async get(tenantId: string, slug: string, caller: 'request' | 'worker' = 'request'): Promise<AgentDefinition> {
     const builtIn = this.builtIn.find(slug)
     if (builtIn) return builtIn
-    const version = isAgentSlug(slug) ? await this.agents.findCurrentVersion({ tenantId, slug }) : null
+    const version = isAgentSlug(slug) ? await this.agents.findCurrentVersion({ tenantId, slug }, caller) : null
     if (version === null) throw noSuchAgent()
-    return this.load({ tenantId, slug, version }, 'request')
+    return this.load({ tenantId, slug, version }, caller)
   }
 
   /**

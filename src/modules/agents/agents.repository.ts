@@ -42,8 +42,9 @@ export class AgentsRepository {
   }
 
   /** The number of the current version; null for an agent that is not, or not any more. */
-  async findCurrentVersion({ tenantId, slug }: AgentKey): Promise<number | null> {
-    const rows = await this.requests.read<{ version: number }>(
+  async findCurrentVersion({ tenantId, slug }: AgentKey, caller: 'request' | 'worker'): Promise<number | null> {
+    const pool = caller === 'request' ? this.requests : this.workers
+    const rows = await pool.read<{ version: number }>(
       { tenantId },
       {
         name: 'agent_current_version',

@@ -37,7 +37,7 @@ export class RunOrders {
    * @throws AppError `not_found` for the agent, `validation_failed` for what the command asks
    */
   plan(requester: RunRequester, slug: string, command: StartRunCommand): Promise<PlannedRun> {
-    return this.planner.plan(requester, slug, command)
+    return this.planner.plan(requester, slug, command, 'worker')
   }
 
   /** @throws AppError `budget_exceeded`, `unauthenticated` for a key that is gone */

@@ -33,8 +33,13 @@ export class RunPlanner {
   ) {}
 
   /** @throws AppError `not_found` for the agent, `validation_failed` for what the command asks */
-  async plan(requester: RunRequester, slug: string, command: StartRunCommand): Promise<PlannedRun> {
-    const agent = await this.agents.get(requester.tenantId, slug)
+  async plan(
+    requester: RunRequester,
+    slug: string,
+    command: StartRunCommand,
+    caller: 'request' | 'worker' = 'request',
+  ): Promise<PlannedRun> {
+    const agent = await this.agents.get(requester.tenantId, slug, caller)
     const [model = this.models.defaultModel, ...fallbackModels] = this.models.resolveChain(command.model, agent)
     const { outputSchema, metadata = {} } = command
     if (outputSchema) this.outputs.checkSchema(outputSchema)

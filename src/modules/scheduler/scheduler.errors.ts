@@ -22,6 +22,13 @@ export function invalidSchedule(errors: readonly FieldError[]): AppError {
   return new AppError('validation_failed', 'invalid', { detail: 'The request has invalid fields.', errors })
 }
 
+/** Whoever may not start runs has none started by a schedule. */
+export function mayNotRun(): AppError {
+  return new AppError('forbidden', 'forbidden', {
+    detail: 'Schedules start runs: this takes the permission runs:write, too.',
+  })
+}
+
 export function schedulePaused(): AppError {
   return new AppError('schedule_paused', 'conflict', { detail: 'This schedule is paused: resume it first.' })
 }

@@ -6,9 +6,10 @@ import { RunsModule } from '#modules/runs'
 import { ExecutionQueries } from './executions/execution-queries.service.js'
 import { ExecutionsController } from './executions/executions.controller.js'
 import { ExecutionsRepository } from './executions/executions.repository.js'
+import { BackfillRepository } from './firing/backfill.repository.js'
 import { firingMetricsProviders } from './firing/firing-metrics.service.js'
 import { ReadySchedulesRepository } from './firing/ready-schedules.repository.js'
-import { RequestedExecutionsRepository } from './firing/requested-executions.repository.js'
+import { RequestedExecutions } from './firing/requested-executions.service.js'
 import { RunEndsRepository } from './firing/run-ends.repository.js'
 import { RunEnds } from './firing/run-ends.subscriber.js'
 import { ScheduleBackfill } from './firing/schedule-backfill.service.js'
@@ -16,10 +17,12 @@ import { ScheduleBell } from './firing/schedule-bell.service.js'
 import { ScheduleTicker } from './firing/schedule-ticker.job.js'
 import { ScheduleTrigger } from './firing/schedule-trigger.service.js'
 import { ScheduleTurns } from './firing/schedule-turns.service.js'
+import { ScheduleWatchRepository } from './firing/schedule-watch.repository.js'
+import { ScheduleWatch } from './firing/schedule-watch.service.js'
 import { TimesRefresh } from './firing/times-refresh.job.js'
-import { TimesRefreshRepository } from './firing/times-refresh.repository.js'
 import { TurnPlans } from './firing/turn-plans.service.js'
 import { TurnPreparation } from './firing/turn-preparation.service.js'
+import { TurnRounds } from './firing/turn-rounds.service.js'
 import { TurnWriter } from './firing/turn-writer.service.js'
 import { TurnWritesRepository } from './firing/turn-writes.repository.js'
 import { TurnsRepository } from './firing/turns.repository.js'
@@ -43,7 +46,8 @@ import { Schedules } from './schedules/schedules.service.js'
 
 const firing = [
   ReadySchedulesRepository,
-  RequestedExecutionsRepository,
+  BackfillRepository,
+  RequestedExecutions,
   RunEnds,
   RunEndsRepository,
   ScheduleBackfill,
@@ -51,10 +55,12 @@ const firing = [
   ScheduleTicker,
   ScheduleTrigger,
   ScheduleTurns,
+  ScheduleWatch,
+  ScheduleWatchRepository,
   TimesRefresh,
-  TimesRefreshRepository,
   TurnPlans,
   TurnPreparation,
+  TurnRounds,
   TurnWriter,
   TurnWritesRepository,
   TurnsRepository,

@@ -149,8 +149,12 @@ export const POLICY_EXCEPTIONS: Readonly<Record<string, PinnedPolicy>> = {
     why: 'unfinished runs of all tenants are found',
   },
   scheduled_tasks_dispatch: {
-    is: "scheduled_tasks SELECT USING CASE WHEN (app_purpose() = 'scheduler.dispatch'::text) THEN (next_run_at IS NOT NULL) ELSE false END",
-    why: 'schedules of all tenants that are due are found',
+    is: "scheduled_tasks SELECT USING CASE WHEN (app_purpose() = 'scheduler.dispatch'::text) THEN ((next_run_at IS NOT NULL) OR is_woken) ELSE false END",
+    why: 'schedules of all tenants that have something to do are found',
+  },
+  scheduler_watch_keeping: {
+    is: "scheduler_watch ALL USING (app_purpose() = 'scheduler.watch'::text) WITH CHECK (app_purpose() = 'scheduler.watch'::text)",
+    why: 'every replica says that it is there',
   },
   sessions_self_end: {
     is: 'sessions UPDATE USING (user_id = app_user()) WITH CHECK (user_id = app_user())',
@@ -230,6 +234,7 @@ export const TABLES_WITHOUT_TENANT: Readonly<Record<string, string>> = {
   one_time_tokens: "a link is its user's",
   pending_registrations: "a registration is nobody's before its link is opened",
   rate_limit_windows: 'counted before we know whose a request is',
+  scheduler_watch: 'whether anybody was there is one for all',
   tenants: 'its id is the tenant',
   users: 'a user may belong to several tenants',
 }

@@ -32,6 +32,7 @@ export const TABLE_GRANTS: Readonly<Record<string, readonly string[]>> = {
   runs: ['SELECT', 'INSERT', 'UPDATE'],
   schedule_policies: ['SELECT', 'INSERT', 'UPDATE'],
   scheduled_tasks: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
+  scheduler_watch: ['SELECT', 'UPDATE'],
   sessions: [
     'SELECT',
     'INSERT',

@@ -54,6 +54,16 @@ export class ExecutionsRepository {
     return rows[0] ?? null
   }
 
+  /** One that is there. */
+  async get({ tenantId }: Pick<ScheduleKey, 'tenantId'>, id: string, tx: Tx): Promise<ExecutionRow> {
+    const rows = await tx.query<ExecutionRow>({
+      name: 'execution_get',
+      text: `SELECT ${COLUMNS} FROM task_executions e WHERE e.tenant_id = $1 AND e.id = $2`,
+      values: [tenantId, id],
+    })
+    return rows[0] as ExecutionRow
+  }
+
   /** The latest due time first. @param scheduleId null: of all schedules, also those that are deleted */
   list(
     { tenantId, scheduleId }: { tenantId: string; scheduleId: string | null },

@@ -1,11 +1,10 @@
 import { z } from 'zod'
-
-const moment = z.iso.datetime({ offset: true })
+import { momentSchema } from '../schedules/schedules.schemas.js'
 
 export const backfillSchema = z
   .strictObject({
-    from: moment.describe('Due times at or after.'),
-    to: moment.describe('Due times before; not in the future.'),
+    from: momentSchema.describe('Due times at or after.'),
+    to: momentSchema.describe('Due times before; not in the future.'),
   })
   .meta({ id: 'BackfillSchedule' })
 export type BackfillCommand = z.infer<typeof backfillSchema>

@@ -1,7 +1,8 @@
 import { EXECUTION_REASONS } from '../executions/execution.js'
 import type { ScheduleRecord } from '../schedules/schedule.js'
+import { placeAfter } from '../schedules/schedule-place.js'
 import { keyOf, type RunPlan } from './run-plan.js'
-import { type ExecutionEnd, type QueuedExecution, takeTurn, type TurnMoves } from './schedule-turn.js'
+import { type ExecutionEnd, type QueuedExecution, takeTurn, type TurnMoves, type TurnState } from './schedule-turn.js'
 import type { LockedRow, RunningExecutionRow, WaitingExecutionRow } from './turn-rows.js'
 import type { ClosedExecution } from './turn-writes.js'
 
@@ -23,10 +24,15 @@ export interface LockedTurn extends PreparedTurn {
   /** Ids of executions whose ends are taken note of by this turn. */
   readonly counted: readonly string[]
   readonly waiting: ReadonlyMap<string, RunPlan>
+  /** It had no due time to come before this turn. */
+  readonly hadEnded: boolean
 }
 
+/** Who has been there, and how long it takes to notice that nobody was. */
+export type Watch = Pick<TurnState, 'watchedSince' | 'graceSeconds'>
+
 /** Null: it has changed since it was prepared, or has become due: it is to be prepared again. */
-export function lockTurn(prepared: PreparedTurn, row: LockedRow, graceSeconds: number): LockedTurn | null {
+export function lockTurn(prepared: PreparedTurn, row: LockedRow, watch: Watch): LockedTurn | null {
   const { plans } = prepared
   if (Number(row.revision) !== prepared.schedule.revision) return null
   const schedule = withStanding(prepared.schedule, row)
@@ -39,38 +45,63 @@ export function lockTurn(prepared: PreparedTurn, row: LockedRow, graceSeconds: n
   const moves = takeTurn({
     schedule,
     now: row.now,
-    graceSeconds,
+    ...watch,
     refusal: own ? own.refusal : null,
     running: running.length,
     queued: Number(row.queued),
-    waiting: waiting.map(([id, { refusal }]): QueuedExecution => ({ id, refusal })),
+    waiting: waiting.map(({ id, isOwn, plan }): QueuedExecution => ({ id, isOwn, refusal: plan.refusal })),
     waitingCount: Number(row.waitingCount),
     ends: [...closed, ...row.ends].map(toEnd),
   })
   const counted = row.ends.map(({ id }) => id)
-  return { schedule, plans, now: row.now, moves, running, closed, counted, waiting: new Map(waiting) }
+  const hadEnded = row.endedReason !== null
+  return {
+    schedule,
+    plans,
+    now: row.now,
+    moves,
+    running,
+    closed,
+    counted,
+    hadEnded,
+    waiting: new Map(waiting.map(({ id, plan }) => [id, plan])),
+  }
+}
+
+/** About how much the runs that it makes take on their way to the database. */
+export function runBytesOf({ schedule: { task, input }, moves: { add, start } }: LockedTurn): number {
+  const runs = start.length + add.filter(({ run }) => run === 'start').length
+  return runs * (task.length + (input.context?.length ?? 0))
 }
 
 function withStanding(schedule: ScheduleRecord, row: LockedRow): ScheduleRecord {
   const { isActive, pausedReason, endedReason, cursorAt, nextNominalAt, nextRunAt, consecutiveFailures } = row
   const standing = { isActive, pausedReason, endedReason, cursorAt, nextNominalAt, nextRunAt, consecutiveFailures }
-  return { ...schedule, ...standing, executions: Number(row.executions) }
+  const standingSchedule = { ...schedule, ...standing, executions: Number(row.executions) }
+  // By the rules of today, from where it stands: none is lost, and none fired twice.
+  return row.isStale ? { ...standingSchedule, ...placeAfter(standingSchedule, cursorAt) } : standingSchedule
 }
 
 function requesterKey({ userId, apiKeyId }: WaitingExecutionRow, schedule: ScheduleRecord): string {
   return keyOf(userId === null ? schedule : { userId, apiKeyId })
 }
 
+interface PlannedExecution {
+  readonly id: string
+  readonly isOwn: boolean
+  readonly plan: RunPlan
+}
+
 /** Up to the first that nobody has planned: they start in their order. */
 function plannedPrefix(
   waiting: readonly WaitingExecutionRow[],
   planOf: (execution: WaitingExecutionRow) => RunPlan | undefined,
-): [string, RunPlan][] {
-  const planned: [string, RunPlan][] = []
+): PlannedExecution[] {
+  const planned: PlannedExecution[] = []
   for (const execution of waiting) {
     const plan = planOf(execution)
     if (!plan) break
-    planned.push([execution.id, plan])
+    planned.push({ id: execution.id, isOwn: execution.userId === null, plan })
   }
   return planned
 }

@@ -4,7 +4,7 @@ import type { ScheduleKey } from '../schedules/schedule.js'
 
 /** What a look at all schedules has found. */
 export interface ReadyLook {
-  /** Due, or with ends to take note of; the longest due first. */
+  /** Due, woken, or with ends to take note of. */
   readonly ready: readonly ScheduleKey[]
   /** Until the next one is due; null: none is within the time that was looked ahead. */
   readonly nextInMs: number | null
@@ -16,29 +16,57 @@ interface ReadyRow extends ScheduleKey {
   readonly inMs: number
 }
 
+/** Of all that is due, as far as one look goes: some milliseconds, and only while there is so much. */
+const WINDOW = 20_000
+/** Of one tenant: another's are not to wait behind all of them. */
+const SCHEDULES_PER_TENANT = 200
+const FIRST_ID = '00000000-0000-0000-0000-000000000000'
+
 /** Which schedules of all tenants are ready for a turn, on the database's clock. What is ready is taken in its own tenant. */
 @Injectable()
 export class ReadySchedulesRepository {
   constructor(private readonly database: Database) {}
 
-  async look({ limit, aheadMs }: { limit: number; aheadMs: number }): Promise<ReadyLook> {
+  /** @param except ids that are left out */
+  async look(ask: { limit: number; aheadMs: number; except: readonly string[] }): Promise<ReadyLook> {
     const rows = await this.database.workers.read<ReadyRow>(
       { purpose: 'scheduler.dispatch' },
       {
         name: 'schedules_ready',
         text: `(SELECT tenant_id AS "tenantId", id, extract(epoch FROM next_run_at - now())::float8 * 1000 AS "inMs"
-                  FROM scheduled_tasks WHERE next_run_at <= now() + $2 * interval '1 ms' ORDER BY next_run_at LIMIT $1)
+                  FROM (SELECT due.tenant_id, due.id, due.next_run_at,
+                               row_number() OVER (PARTITION BY due.tenant_id ORDER BY due.next_run_at) AS nth
+                          FROM (SELECT tenant_id, id, next_run_at FROM scheduled_tasks
+                                 WHERE next_run_at <= now() + $2 * interval '1 ms' ORDER BY next_run_at LIMIT $4) AS due
+                         WHERE due.id <> ALL($3)) AS ranked
+                 WHERE nth <= $5 ORDER BY nth, next_run_at LIMIT $1)
                UNION ALL
-               (SELECT tenant_id, schedule_id, 0 FROM task_executions WHERE is_uncounted LIMIT $1)`,
-        values: [limit, aheadMs],
+               (SELECT DISTINCT tenant_id, schedule_id, 0::float8 FROM task_executions WHERE is_uncounted AND schedule_id <> ALL($3) LIMIT $1)
+               UNION ALL
+               (SELECT tenant_id, id, 0 FROM scheduled_tasks WHERE is_woken AND id <> ALL($3) LIMIT $1)`,
+        values: [ask.limit, ask.aheadMs, ask.except, WINDOW, SCHEDULES_PER_TENANT],
       },
     )
     const later = rows.flatMap(({ inMs }) => (inMs > 0 ? [inMs] : []))
-    const ready = new Map(rows.flatMap((row) => (row.inMs > 0 ? [] : [[row.id, row]])))
+    const ready = new Map(rows.flatMap(({ tenantId, id, inMs }) => (inMs > 0 ? [] : [[id, { tenantId, id }]])))
     return {
-      ready: [...ready.values()].map(({ tenantId, id }) => ({ tenantId, id })),
+      ready: [...ready.values()],
       nextInMs: later.length > 0 ? Math.min(...later) : null,
-      isFull: rows.length >= limit,
+      isFull: ready.size >= Math.min(ask.limit, SCHEDULES_PER_TENANT),
     }
+  }
+
+  /** Those whose next time an older time zone database gave, behind `after`; versions sort by their age (`2026a` < `2026b`). */
+  listStale(tzVersion: string, after: ScheduleKey | null, limit: number): Promise<ScheduleKey[]> {
+    return this.database.workers.read<ScheduleKey>(
+      { purpose: 'scheduler.dispatch' },
+      {
+        name: 'schedules_stale',
+        text: `SELECT tenant_id AS "tenantId", id FROM scheduled_tasks
+                WHERE next_run_at IS NOT NULL AND cron IS NOT NULL AND tz_version < $1 AND (tenant_id, id) > ($2, $3)
+                ORDER BY tenant_id, id LIMIT $4`,
+        values: [tzVersion, after?.tenantId ?? FIRST_ID, after?.id ?? FIRST_ID, limit],
+      },
+    )
   }
 }

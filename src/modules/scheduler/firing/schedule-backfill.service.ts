@@ -6,16 +6,17 @@ import type { Tx } from '#platform/database/tx.js'
 import { EventBus } from '#platform/events/event-bus.js'
 import { Idempotency } from '#platform/http/idempotency/idempotency.service.js'
 import type { Principal } from '#platform/http/principal.js'
-import { noSuchSchedule, scheduleBusy, schedulePaused, tooManyWaiting } from '../scheduler.errors.js'
+import { mayRunSchedules } from '../schedule-rights.js'
+import { mayNotRun, noSuchSchedule, scheduleBusy, schedulePaused, tooManyWaiting } from '../scheduler.errors.js'
 import { ScheduleBackfilled } from '../schedules/schedule.events.js'
 import { toRecord } from '../schedules/schedule-columns.js'
 import { dueAt, timingOf } from '../schedules/schedule-place.js'
 import type { ScheduleRecord } from '../schedules/schedule.js'
 import { timesBetween } from '../timing/timing.js'
 import type { Backfill, BackfillCommand } from './backfill.schemas.js'
-import { RequestedExecutionsRepository } from './requested-executions.repository.js'
+import { BackfillRepository } from './backfill.repository.js'
+import { ScheduleBell } from './schedule-bell.service.js'
 import { ScheduleTurns } from './schedule-turns.service.js'
-import type { LockedRow } from './turn-rows.js'
 import { TurnsRepository } from './turns.repository.js'
 
 const ACCEPTED = 202
@@ -34,15 +35,17 @@ export class ScheduleBackfill {
     private readonly database: Database,
     private readonly turns: ScheduleTurns,
     private readonly schedules: TurnsRepository,
-    private readonly executions: RequestedExecutionsRepository,
+    private readonly executions: BackfillRepository,
+    private readonly bell: ScheduleBell,
     private readonly events: EventBus,
     private readonly idempotency: Idempotency,
   ) {}
 
-  /** @throws AppError `not_found`, `validation_failed`, `schedule_paused`, `too_many_waiting` */
+  /** They begin behind this. @throws AppError `not_found`, `forbidden`, `validation_failed`, `schedule_paused`, `too_many_waiting` */
   async backfill(principal: Principal, id: string, command: BackfillCommand): Promise<Backfill> {
     const { tenantId } = principal
     const key = { tenantId, id }
+    if (!mayRunSchedules(principal.permissions)) throw mayNotRun()
     if (!isUuid(id)) throw noSuchSchedule()
     if (Date.parse(command.from) >= Date.parse(command.to)) throw invalidField('/to', 'It must be after `from`.')
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
@@ -51,13 +54,12 @@ export class ScheduleBackfill {
       const [row] = await this.schedules.listUpcoming(tenantId, [id])
       if (!row) throw noSuchSchedule()
       const schedule = toRecord(row)
+      if (Date.parse(command.to) > row.now.getTime()) throw invalidField('/to', 'It must not be in the future.')
       const times = timesOf(schedule, command)
       const backfill = await this.database.transaction({ tenantId }, (tx) =>
         this.queue({ principal, schedule, command, times }, tx),
       )
-      if (!backfill) continue
-      await this.turns.take(key)
-      return backfill
+      if (backfill) return backfill
     }
     throw scheduleBusy()
   }
@@ -69,12 +71,15 @@ export class ScheduleBackfill {
     if (!row) throw noSuchSchedule()
     if (Number(row.revision) !== schedule.revision) return null
     if (!row.isActive) throw schedulePaused()
-    if (Date.parse(command.to) > row.now.getTime()) throw invalidField('/to', 'It must not be in the future.')
     if (Number(row.waitingCount) + times.length > MAX_WAITING) throw tooManyWaiting(MAX_WAITING)
-    const past = times.filter((nominalAt) => isPast(nominalAt, row))
+    // With a jitter, the last nominal time may still be to come; and behind its end a schedule has none.
+    const past = times.filter((nominalAt) => nominalAt <= row.cursorAt)
     const due = past.map((nominalAt) => ({ id: newId(), nominalAt, dueAt: dueAt(schedule, nominalAt) }))
     const queued = await this.executions.queue(schedule, due, principal, tx)
     const body = { queued, alreadyDone: past.length - queued }
+    // From the rows, whatever becomes of this process.
+    await this.executions.wake(schedule, tx)
+    await this.bell.ring(tx)
     await this.events.emit(new ScheduleBackfilled(schedule, { ...command, queued }), tx)
     await this.idempotency.complete({ status: ACCEPTED, body }, tx)
     return body
@@ -95,9 +100,4 @@ function timesOf(schedule: ScheduleRecord, { from, to }: BackfillCommand): Date[
   const times = timesBetween(timingOf(schedule), { after, until, limit: MAX_WAITING + 1 })
   if (times.length > MAX_WAITING) throw invalidField('/to', `More than ${MAX_WAITING} due times: take a shorter span.`)
   return times
-}
-
-/** With a jitter, the last nominal time may still be to come. */
-function isPast(nominalAt: Date, { nextNominalAt }: LockedRow): boolean {
-  return nextNominalAt === null || nominalAt < nextNominalAt
 }

@@ -57,10 +57,13 @@ function schedule(overrides: Partial<ScheduleRecord> = {}): ScheduleRecord {
   return base.isActive ? { ...base, ...placeAfter(base, base.cursorAt) } : base
 }
 
+/** Nobody was there until this moment, unless the state says otherwise. */
 function turn(state: Partial<TurnState>): TurnMoves {
+  const { now = after(60) } = state
   return takeTurn({
     schedule: schedule(),
-    now: after(60),
+    now,
+    watchedSince: now,
     graceSeconds: GRACE_SECONDS,
     refusal: null,
     running: 0,
@@ -81,7 +84,7 @@ function outcomes({ add }: TurnMoves): string[] {
 }
 
 const waiting = (count: number, refusal: string | null = null) =>
-  Array.from({ length: count }, (_, index) => ({ id: `waiting-${index}`, refusal }))
+  Array.from({ length: count }, (_, index) => ({ id: `waiting-${index}`, isOwn: true, refusal }))
 
 describe("a schedule's turn", () => {
   it('does nothing before its time', () => {
@@ -145,6 +148,12 @@ describe("a schedule's turn", () => {
       expect(outcomes(turn({ now: after(60 + GRACE_SECONDS) }))).toEqual(['60 start'])
     })
 
+    it('is late with what is due since somebody is there, and has not missed it', () => {
+      const moves = turn({ now: after(3600), watchedSince: after(125), schedule: schedule({ overlap: 'allow' }) })
+      expect(outcomes(moves).slice(0, 3)).toEqual(['60 missed outage', '120 start', '180 start'])
+      expect(moves.add).toHaveLength(60)
+    })
+
     it('has missed what is later, and says so once', () => {
       const moves = turn({ now: after(245) })
       expect(outcomes(moves)).toEqual(['60 missed outage', '120 missed outage', '180 missed outage', '240 start'])
@@ -164,6 +173,13 @@ describe("a schedule's turn", () => {
       expect(missed).toHaveLength(MAX_MISSED_KEPT)
       expect(moves.place.nextRunAt).toEqual(new Date(START.getTime() + YEAR_MS + 60_000))
       expect(moves.hasMore).toBe(false)
+    })
+
+    it('cancels none of those that it makes up for but by the very last (cancel)', () => {
+      const now = after(60 * (MAX_DUE_PER_TURN + 50))
+      const moves = turn({ schedule: schedule({ catchUpSeconds: 604_800, overlap: 'cancel' }), now })
+      expect(new Set(moves.add.map(({ run }) => run))).toEqual(new Set(['none']))
+      expect(moves.hasMore).toBe(true)
     })
 
     it('makes up for a long window in several turns, in order', () => {
@@ -258,8 +274,8 @@ describe("a schedule's turn", () => {
 
     it('starts as many as may run where they may overlap', () => {
       const state = { schedule: schedule({ overlap: 'allow' }), now: after(1), waiting: waiting(3), waitingCount: 20 }
-      expect(turn(state)).toMatchObject({ start: ['waiting-0', 'waiting-1', 'waiting-2'], hasMore: true })
-      expect(turn({ ...state, running: MAX_RUNNING - 1 })).toMatchObject({ start: ['waiting-0'], hasMore: false })
+      expect(turn(state)).toMatchObject({ start: ['waiting-0', 'waiting-1', 'waiting-2'], isWoken: true })
+      expect(turn({ ...state, running: MAX_RUNNING - 1 })).toMatchObject({ start: ['waiting-0'], isWoken: false })
     })
 
     it('lets what is due now go first', () => {
@@ -269,16 +285,41 @@ describe("a schedule's turn", () => {
     })
 
     it('goes on behind one that is refused', () => {
-      const refused = { id: 'waiting-r', refusal: 'agent_not_found' }
+      const refused = { id: 'waiting-r', isOwn: true, refusal: 'agent_not_found' }
       const moves = turn({ now: after(1), waiting: [refused, ...waiting(1)], waitingCount: 2 })
-      expect(moves).toMatchObject({ refuse: [refused], start: ['waiting-0'], consecutiveFailures: 1 })
+      expect(moves).toMatchObject({
+        refuse: [{ id: 'waiting-r', status: 'failed', reason: 'agent_not_found' }],
+        start: ['waiting-0'],
+        consecutiveFailures: 1,
+      })
+    })
+
+    it('has a turn again where all that were looked at are refused', () => {
+      const moves = turn({ now: after(1), waiting: waiting(10, 'agent_not_found'), waitingCount: 15 })
+      expect(moves.refuse).toHaveLength(10)
+      expect(moves.isWoken).toBe(true)
+    })
+
+    it('keeps them for whoever resumes it, where nobody stands for it any more', () => {
+      const moves = turn({ now: after(1), waiting: waiting(2, 'not_permitted'), waitingCount: 2 })
+      expect(moves).toMatchObject({ refuse: [], start: [], paused: 'not_permitted', isWoken: false })
+    })
+
+    it("skips another's wish who may not start runs any more, which is no failure of the schedule's", () => {
+      const wish = { id: 'wish', isOwn: false, refusal: 'not_permitted' }
+      const moves = turn({ now: after(1), waiting: [wish], waitingCount: 1 })
+      expect(moves).toMatchObject({
+        refuse: [{ id: 'wish', status: 'skipped', reason: 'not_permitted' }],
+        paused: null,
+        consecutiveFailures: 0,
+      })
     })
 
     it('starts none while it is paused', () => {
       const paused = schedule({ isActive: false })
       expect(turn({ schedule: paused, waiting: waiting(1), waitingCount: 1 })).toMatchObject({
         start: [],
-        hasMore: false,
+        isWoken: false,
       })
     })
   })

@@ -5,6 +5,7 @@ import { dueAt, placeAfter, timingOf } from '../schedules/schedule-place.js'
 import { jitterMs } from '../timing/jitter.js'
 import { timesBetween } from '../timing/timing.js'
 import { admit, type OpenExecutions } from './admission.js'
+import type { RefusedExecution } from './turn-rows.js'
 
 /** Due times that one turn sees to; those behind them have theirs at once. */
 export const MAX_DUE_PER_TURN = 100
@@ -17,6 +18,8 @@ const MS_PER_SECOND = 1000
 /** Waits for its run. */
 export interface QueuedExecution {
   readonly id: string
+  /** In the schedule's own name, and not in that of somebody who has asked for it. */
+  readonly isOwn: boolean
   /** Code of the error that refuses its run; null: nothing does. */
   readonly refusal: string | null
 }
@@ -29,6 +32,8 @@ export interface TurnState extends OpenExecutions {
   readonly schedule: ScheduleRecord
   /** On the database's clock. */
   readonly now: Date
+  /** Since when somebody has been there without a break: what is late since then was not missed. */
+  readonly watchedSince: Date
   readonly graceSeconds: number
   /** Why a run of a due time cannot be made; null: it can. */
   readonly refusal: string | null
@@ -56,7 +61,7 @@ export interface TurnMoves {
   /** Ids of executions that waited and get their runs. */
   readonly start: readonly string[]
   /** Executions that waited and are refused. */
-  readonly refuse: readonly QueuedExecution[]
+  readonly refuse: readonly RefusedExecution[]
   /** All runs under way are stopped: another takes their place. */
   readonly stopsRunning: boolean
   readonly place: SchedulePlace
@@ -64,8 +69,10 @@ export interface TurnMoves {
   /** It is paused from now on. */
   readonly paused: PausedReason | null
   readonly missed: MissedTimes | null
-  /** There is more to do at this moment. */
+  /** More is due at this moment. */
   readonly hasMore: boolean
+  /** More of those that wait could start, and nothing else will tell of it. */
+  readonly isWoken: boolean
 }
 
 /**
@@ -83,7 +90,7 @@ export function takeTurn(state: TurnState): TurnMoves {
 class Turn {
   private readonly add: NewExecution[] = []
   private readonly start: string[] = []
-  private readonly refuse: QueuedExecution[] = []
+  private readonly refuse: RefusedExecution[] = []
   private stopsRunning = false
   private paused: PausedReason | null = null
   private missed: MissedTimes | null = null
@@ -106,26 +113,25 @@ class Turn {
   }
 
   seeToDueTimes(): void {
-    const { schedule, now, graceSeconds } = this.state
+    const { schedule, now, watchedSince, graceSeconds } = this.state
     if (!this.isActive || schedule.nextRunAt === null || schedule.nextRunAt > now) return
-    const latest = now.getTime() - jitterMs(schedule.id, schedule.jitterSeconds)
+    const delayMs = jitterMs(schedule.id, schedule.jitterSeconds)
     const windowMs = (schedule.catchUpSeconds + graceSeconds) * MS_PER_SECOND
-    this.miss(this.withinLife(latest - windowMs - 1))
-    const until = this.withinLife(latest)
-    const times = this.timesUntil(until, MAX_DUE_PER_TURN)
-    for (const [index, nominalAt] of times.entries()) {
+    this.miss(this.withinLife(watchedSince.getTime() - delayMs - windowMs - 1))
+    const until = this.withinLife(now.getTime() - delayMs)
+    const times = this.timesUntil(until, MAX_DUE_PER_TURN + 1)
+    for (const [index, nominalAt] of times.slice(0, MAX_DUE_PER_TURN).entries()) {
       this.fire(nominalAt, index === times.length - 1)
       this.cursorAt = nominalAt
       if (!this.isActive || this.isSpent) return
     }
-    if (times.length < MAX_DUE_PER_TURN) this.advanceTo(until)
+    if (times.length <= MAX_DUE_PER_TURN) this.advanceTo(until)
   }
 
   startWaiting(): void {
     for (const execution of this.state.waiting) {
       if (!this.isActive || !this.hasRoom) return
-      if (execution.refusal === null) this.start.push(execution.id)
-      else this.refuseWaiting(execution)
+      this.startOrRefuse(execution)
     }
   }
 
@@ -143,7 +149,8 @@ class Turn {
       paused,
       missed,
       consecutiveFailures: this.failures,
-      hasMore: isDue || isLeft,
+      hasMore: isDue,
+      isWoken: isLeft,
     }
   }
 
@@ -182,9 +189,18 @@ class Turn {
     if (admission.execution.run !== 'none') this.executions += 1
   }
 
-  private refuseWaiting(execution: QueuedExecution): void {
-    this.refuse.push(execution)
-    this.fail()
+  private startOrRefuse({ id, isOwn, refusal }: QueuedExecution): void {
+    if (refusal === null) {
+      this.start.push(id)
+    } else if (refusal !== EXECUTION_REASONS.notPermitted) {
+      this.refuse.push({ id, status: 'failed', reason: refusal })
+      this.fail()
+    } else if (isOwn) {
+      // It waits on, for whoever resumes the schedule.
+      this.paused = 'not_permitted'
+    } else {
+      this.refuse.push({ id, status: 'skipped', reason: refusal })
+    }
   }
 
   private fail(): void {

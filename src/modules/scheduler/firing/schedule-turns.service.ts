@@ -1,16 +1,21 @@
+import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { Injectable } from '@nestjs/common'
 import { RunOrders } from '#modules/runs'
-import { AppConfig } from '#platform/config/app-config.js'
 import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
 import type { ScheduleKey } from '../schedules/schedule.js'
-import { lockTurn, type PreparedTurn } from './locked-turn.js'
+import { type LockedTurn, lockTurn, type PreparedTurn, runBytesOf, type Watch } from './locked-turn.js'
+import { ScheduleWatch } from './schedule-watch.service.js'
 import { TurnPreparation } from './turn-preparation.service.js'
 import { TurnWriter } from './turn-writer.service.js'
 import { TurnsRepository } from './turns.repository.js'
 
 /** More than a schedule can have to do at one moment but for a long outage, which the ticker goes on with. */
 const MAX_TURNS = 10
+/** Tasks and contexts of the runs that one transaction makes: behind it the others of the batch have another. */
+const MAX_RUN_BYTES = 4_000_000
+/** Others have theirs as well. */
+const MAX_COMPUTING_MS = 20
 
 /** What a batch of turns has come to. */
 interface TurnsTaken {
@@ -23,53 +28,70 @@ interface TurnsTaken {
 @Injectable()
 export class ScheduleTurns {
   constructor(
-    private readonly config: AppConfig,
     private readonly database: Database,
     private readonly preparation: TurnPreparation,
     private readonly repository: TurnsRepository,
     private readonly writer: TurnWriter,
+    private readonly watch: ScheduleWatch,
     private readonly orders: RunOrders,
   ) {}
 
-  /** Turns of schedules of one tenant, without those that somebody else has at this moment. */
-  takeFree(tenantId: string, ids: readonly string[]): Promise<TurnsTaken> {
-    return this.takeBatch(tenantId, ids, true)
+  /** Turns of schedules of one tenant, without those that somebody else has at this moment. Their runs are to be announced. */
+  async takeFree(tenantId: string, ids: readonly string[]): Promise<TurnsTaken> {
+    const prepared = await this.preparation.prepare(tenantId, ids, true)
+    const gone = ids.filter((id) => !prepared.has(id))
+    if (gone.length > 0) await this.repository.forgetEnds(tenantId, gone)
+    return this.takeBatch(tenantId, prepared, true)
   }
 
   /** Does all that is due of one schedule at this moment: before a change of it, and after. In transactions of its own. */
   async take({ tenantId, id }: ScheduleKey): Promise<void> {
     for (let turn = 0; turn < MAX_TURNS; turn += 1) {
-      const { hasMore } = await this.takeBatch(tenantId, [id], false)
+      const prepared = await this.preparation.prepare(tenantId, [id], false)
+      const { hasMore } = await this.takeBatch(tenantId, prepared, false)
       if (!hasMore) break
     }
     await this.orders.announce()
   }
 
-  /** Runs of turns that were taken are looked for from now on. */
-  async announceRuns(): Promise<void> {
-    await this.orders.announce()
-  }
-
-  private async takeBatch(tenantId: string, ids: readonly string[], skipsLocked: boolean): Promise<TurnsTaken> {
-    const prepared = await this.preparation.prepare(tenantId, ids, skipsLocked)
-    if (prepared.size === 0) return { taken: 0, hasMore: false }
-    return this.database.workers.transaction({ tenantId }, (tx) => this.takeLocked(tenantId, prepared, skipsLocked, tx))
-  }
-
-  private async takeLocked(
+  private async takeBatch(
     tenantId: string,
     prepared: ReadonlyMap<string, PreparedTurn>,
     skipsLocked: boolean,
-    tx: Tx,
   ): Promise<TurnsTaken> {
-    const rows = await this.repository.lock(tenantId, [...prepared.keys()], skipsLocked, tx)
-    const turns = rows.flatMap((row) => {
-      const one = prepared.get(row.id)
-      return (one && lockTurn(one, row, this.config.settings.SCHEDULE_GRACE_SECONDS)) ?? []
+    if (prepared.size === 0) return { taken: 0, hasMore: false }
+    const watch = await this.watch.look()
+    return this.database.workers.transaction({ tenantId }, async (tx) => {
+      const rows = await this.repository.lock(tenantId, [...prepared.keys()], skipsLocked, tx)
+      const pairs = rows.flatMap((row) => {
+        const one = prepared.get(row.id)
+        return one ? [{ one, row }] : []
+      })
+      const turns = await takeAll(pairs, watch)
+      if (turns.length > 0) await this.writer.write(turns, tx)
+      // Those that were prepared in vain, or are too many, have their turns at once.
+      const hasMore = turns.length < pairs.length || turns.some(({ moves }) => moves.hasMore || moves.isWoken)
+      return { taken: turns.length, hasMore }
     })
-    if (turns.length > 0) await this.writer.write(turns, tx)
-    // Those that were prepared in vain are to be prepared again.
-    const hasMore = turns.length < rows.length || turns.some(({ moves }) => moves.hasMore)
-    return { taken: turns.length, hasMore }
   }
+}
+
+async function takeAll(
+  pairs: readonly { one: PreparedTurn; row: Parameters<typeof lockTurn>[1] }[],
+  watch: Watch,
+): Promise<LockedTurn[]> {
+  const turns: LockedTurn[] = []
+  let bytes = 0
+  let sinceMs = performance.now()
+  for (const { one, row } of pairs) {
+    if (bytes > MAX_RUN_BYTES) break
+    const turn = lockTurn(one, row, watch)
+    if (!turn) continue
+    turns.push(turn)
+    bytes += runBytesOf(turn)
+    if (performance.now() - sinceMs < MAX_COMPUTING_MS) continue
+    await yieldToOthers()
+    sinceMs = performance.now()
+  }
+  return turns
 }

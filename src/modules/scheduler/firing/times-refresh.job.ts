@@ -1,49 +1,38 @@
 import { Injectable } from '@nestjs/common'
 import { PinoLogger } from 'nestjs-pino'
-import { Database } from '#platform/database/database.js'
 import { Sweep } from '#platform/jobs/sweep.js'
-import { placeAfter } from '../schedules/schedule-place.js'
+import type { ScheduleKey } from '../schedules/schedule.js'
 import { TZ_DATABASE_VERSION } from '../timing/tz-database.js'
-import { TimesRefreshRepository } from './times-refresh.repository.js'
+import { ReadySchedulesRepository } from './ready-schedules.repository.js'
+import { TurnRounds } from './turn-rounds.service.js'
 
 const SCHEDULES_PER_BATCH = 500
-const MAX_BATCHES = 1000
 
 /**
- * Reckons the next times anew that an older time zone database gave: at start, before anything fires, and now and then, for what an
- * older replica has written since. It goes on from what is dealt with, so that no time is fired twice and none is lost.
+ * Lets schedules whose next times are by an older time zone database take a turn, which reckons them anew from where they stand: at
+ * start, and now and then, for what an older replica has written since. Those that are due meanwhile do it by themselves.
  */
 @Injectable()
 export class TimesRefresh extends Sweep {
   constructor(
-    private readonly database: Database,
-    private readonly times: TimesRefreshRepository,
+    private readonly schedules: ReadySchedulesRepository,
+    private readonly rounds: TurnRounds,
     logger: PinoLogger,
   ) {
     super(logger, 'schedule_times_refresh_failed')
   }
 
-  protected pass(): Promise<void> {
-    return this.task.inBatches({ size: SCHEDULES_PER_BATCH, maxBatches: MAX_BATCHES }, async (limit) => {
-      const stale = await this.times.listStale(TZ_DATABASE_VERSION, limit)
-      const byTenant = Map.groupBy(stale, ({ tenantId }) => tenantId)
-      for (const [tenantId, keys] of byTenant) {
-        await this.refresh(
-          tenantId,
-          keys.map(({ id }) => id),
-        )
-      }
-      return stale.length
-    })
+  override onApplicationBootstrap(): void {
+    super.onApplicationBootstrap()
+    void this.sweep()
   }
 
-  private async refresh(tenantId: string, ids: readonly string[]): Promise<void> {
-    await this.database.workers.transaction({ tenantId }, async (tx) => {
-      const schedules = await this.times.lock(tenantId, ids, tx)
-      const places = schedules.map((schedule) =>
-        Object.assign({ id: schedule.id }, placeAfter(schedule, schedule.cursorAt)),
-      )
-      await this.times.update(places, TZ_DATABASE_VERSION, tx)
-    })
+  protected async pass(): Promise<void> {
+    let after: ScheduleKey | null = null
+    do {
+      const stale: ScheduleKey[] = await this.schedules.listStale(TZ_DATABASE_VERSION, after, SCHEDULES_PER_BATCH)
+      await this.rounds.take(stale)
+      after = stale.length < SCHEDULES_PER_BATCH ? null : (stale.at(-1) ?? null)
+    } while (after && !this.task.isStopping)
   }
 }

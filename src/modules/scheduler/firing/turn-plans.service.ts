@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { AppError, type ErrorKind } from '#kernel/app-error.js'
 import { StandingPermissions } from '#modules/auth'
 import { type PlannedRun, RunOrders, type RunRequester } from '#modules/runs'
+import { mayRunSchedules } from '../schedule-rights.js'
 import { EXECUTION_REASONS } from '../executions/execution.js'
 import { scheduleUnrunnable } from '../scheduler.errors.js'
 import type { ScheduleRecord } from '../schedules/schedule.js'
@@ -38,8 +39,9 @@ export class TurnPlans {
     }
   }
 
-  /** For somebody who waits for it. @throws AppError `schedule_unrunnable` */
+  /** For somebody who waits for it. @throws AppError `budget_exceeded`, `schedule_unrunnable` */
   async planOrThrow(schedule: ScheduleRecord, requester: RunRequester): Promise<PlannedRun> {
+    await this.orders.assertAffordable(requester)
     try {
       return await this.order(schedule, requester)
     } catch (error) {
@@ -55,7 +57,7 @@ export class TurnPlans {
 
   private async findRefusal(requester: RunRequester): Promise<string | null> {
     const permissions = await this.permissions.of(requester)
-    if (!permissions.has('schedules:write')) return EXECUTION_REASONS.notPermitted
+    if (!mayRunSchedules(permissions)) return EXECUTION_REASONS.notPermitted
     try {
       await this.orders.assertAffordable(requester)
       return null

@@ -42,7 +42,7 @@ export class TurnPreparation {
   }
 }
 
-function toUpcoming({ isDue, waitingFor, ...row }: UpcomingRow): Upcoming {
+function toUpcoming({ isDue, now: _now, waitingFor, ...row }: UpcomingRow): Upcoming {
   const schedule = toRecord(row)
   const own = { userId: schedule.userId, apiKeyId: schedule.apiKeyId }
   const waiting = waitingFor.map(({ userId, apiKeyId }) => (userId === null ? own : { userId, apiKeyId }))

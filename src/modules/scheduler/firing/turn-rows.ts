@@ -10,6 +10,7 @@ export interface Requester {
 export interface UpcomingRow extends ScheduleRow {
   /** A due time of its own is at hand. */
   readonly isDue: boolean
+  readonly now: Date
   /** For whom the first of those that wait are; null ids: for the schedule's own. */
   readonly waitingFor: readonly { readonly userId: string | null; readonly apiKeyId: string | null }[]
 }
@@ -29,6 +30,8 @@ export type LockedRow = Pick<
   | 'consecutiveFailures'
 > & {
   readonly now: Date
+  /** Its next time was reckoned by older rules of its time zone. */
+  readonly isStale: boolean
   readonly running: readonly RunningExecutionRow[]
   readonly waiting: readonly WaitingExecutionRow[]
   /** All that wait; and without those of backfills. */
@@ -51,6 +54,13 @@ export interface WaitingExecutionRow {
   readonly id: string
   readonly userId: string | null
   readonly apiKeyId: string | null
+}
+
+/** How an execution that waited ends without a run. */
+export interface RefusedExecution {
+  readonly id: string
+  readonly status: 'failed' | 'skipped'
+  readonly reason: string
 }
 
 export interface EndedExecutionRow {

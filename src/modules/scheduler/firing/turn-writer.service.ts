@@ -54,26 +54,29 @@ export class TurnWriter {
       ),
       this.repository.update(turns.map(toStanding), TZ_DATABASE_VERSION, tx),
     ])
-    for (const turn of turns) await this.stopRunning(turn, tx)
+    await this.stopRunning(turns, tx)
     for (const turn of turns) await this.tell(turn, tx)
     tx.afterCommit(() => turns.forEach((turn) => this.metrics.note(turn)))
   }
 
   /** Their executions end with their runs. */
-  private async stopRunning({ schedule, running, moves, now }: LockedTurn, tx: Tx): Promise<void> {
-    if (!moves.stopsRunning) return
-    const { tenantId } = schedule
-    for (const { runId } of running) await this.orders.stop({ tenantId, runId }, now, tx)
-    const ids = running.map(({ id }) => id)
+  private async stopRunning(turns: readonly LockedTurn[], tx: Tx): Promise<void> {
+    const stopped = turns.flatMap(({ schedule: { tenantId }, now, moves, running }) =>
+      moves.stopsRunning ? running.map(({ id, runId }) => ({ id, runId, tenantId, now })) : [],
+    )
+    if (stopped.length === 0) return
+    // In the order in which everybody locks runs.
+    const inOrder = stopped.toSorted((a, b) => (a.runId < b.runId ? -1 : 1))
+    for (const { now, ...run } of inOrder) await this.orders.stop(run, now, tx)
+    const ids = stopped.map(({ id }) => id)
     await this.repository.giveReason(ids, EXECUTION_REASONS.replaced, tx)
   }
 
-  private async tell({ schedule, moves }: LockedTurn, tx: Tx): Promise<void> {
+  private async tell({ schedule, moves, hadEnded }: LockedTurn, tx: Tx): Promise<void> {
     const { missed, paused, place } = moves
     if (missed) await this.events.emit(new ScheduleMissed(schedule, missed), tx)
     if (paused) await this.events.emit(new SchedulePaused(schedule, paused), tx)
-    const hasEnded = place.endedReason !== null && schedule.endedReason === null
-    if (hasEnded && place.endedReason) await this.events.emit(new ScheduleEnded(schedule, place.endedReason), tx)
+    if (!hadEnded && place.endedReason) await this.events.emit(new ScheduleEnded(schedule, place.endedReason), tx)
   }
 }
 
@@ -120,6 +123,7 @@ function toStanding({ schedule, moves }: LockedTurn): ScheduleStanding {
     ...standing,
     id: schedule.id,
     isActive: schedule.isActive && paused === null,
+    isWoken: moves.isWoken,
     pausedReason: paused ?? schedule.pausedReason,
     consecutiveFailures,
     hasFired: start.length > 0 || add.some(({ run }) => run === 'start'),

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { toStorableJson } from '#kernel/storable.js'
 import type { Tx } from '#platform/database/tx.js'
 import { EXECUTION_REASONS } from '../executions/execution.js'
-import type { QueuedExecution } from './schedule-turn.js'
+import type { RefusedExecution } from './turn-rows.js'
 import type { ClosedExecution, ExecutionToAdd, ScheduleStanding, StartedExecution } from './turn-writes.js'
 
 /** Writes what turns decide, all schedules of a tenant in one statement each. Their rows are locked. */
@@ -37,12 +37,12 @@ export class TurnWritesRepository {
   }
 
   /** Executions that waited have none. */
-  async refuse(executions: readonly QueuedExecution[], tx: Tx): Promise<void> {
+  async refuse(executions: readonly RefusedExecution[], tx: Tx): Promise<void> {
     await tx.execute({
       name: 'executions_refuse',
-      text: `UPDATE task_executions e SET status = 'failed', reason = refused.refusal, queued_since = NULL,
+      text: `UPDATE task_executions e SET status = refused.status, reason = refused.reason, queued_since = NULL,
                     fired_at = clock_timestamp(), finished_at = clock_timestamp()
-               FROM jsonb_to_recordset($1) AS refused (id uuid, refusal text)
+               FROM jsonb_to_recordset($1) AS refused (id uuid, status text, reason text)
               WHERE e.tenant_id = app_tenant() AND e.id = refused.id`,
       values: [JSON.stringify(executions)],
     })
@@ -85,11 +85,11 @@ export class TurnWritesRepository {
     await tx.execute({
       name: 'schedules_update',
       text: `UPDATE scheduled_tasks s
-                SET is_active = n."isActive", paused_reason = n."pausedReason", ended_reason = n."endedReason",
+                SET is_active = n."isActive", is_woken = n."isWoken", paused_reason = n."pausedReason", ended_reason = n."endedReason",
                     cursor_at = n."cursorAt", next_nominal_at = n."nextNominalAt", next_run_at = n."nextRunAt", tz_version = $2,
                     executions = n.executions, consecutive_failures = n."consecutiveFailures",
                     last_fired_at = CASE WHEN n."hasFired" THEN clock_timestamp() ELSE s.last_fired_at END
-               FROM jsonb_to_recordset($1) AS n (id uuid, "isActive" boolean, "pausedReason" text, "endedReason" text,
+               FROM jsonb_to_recordset($1) AS n (id uuid, "isActive" boolean, "isWoken" boolean, "pausedReason" text, "endedReason" text,
                       "cursorAt" timestamptz, "nextNominalAt" timestamptz, "nextRunAt" timestamptz, executions bigint,
                       "consecutiveFailures" integer, "hasFired" boolean)
               WHERE s.tenant_id = app_tenant() AND s.id = n.id`,

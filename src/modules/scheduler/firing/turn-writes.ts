@@ -31,6 +31,7 @@ export interface ClosedExecution {
 export interface ScheduleStanding extends Omit<SchedulePlace, 'anchorAt'> {
   readonly id: string
   readonly isActive: boolean
+  readonly isWoken: boolean
   readonly pausedReason: string | null
   readonly consecutiveFailures: number
   readonly hasFired: boolean

@@ -2,19 +2,22 @@ import { Injectable } from '@nestjs/common'
 import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
 import { SCHEDULE_COLUMNS } from '../schedules/schedule-columns.js'
-import type { ScheduleKey } from '../schedules/schedule.js'
+import { TZ_DATABASE_VERSION } from '../timing/tz-database.js'
 import type { LockedRow, UpcomingRow } from './turn-rows.js'
 
 /** Of those that wait, as many as one turn looks at. */
 const MAX_WAITING_READ = 10
 /** A turn is prepared for what becomes due while it is. */
 const PREPARED_AHEAD_MS = 1000
+const LOCK_TIMEOUT_MS = 2000
 /** Those that are due now go before those that are made up for. */
 const WAITING_ORDER = `e.trigger = 'backfill', e.queued_since, e.nominal_at, e.id`
 const OPEN = `e.tenant_id = s.tenant_id AND e.schedule_id = s.id AND e.status = 'running'`
 
+/** Its next time is by an older version of the time zone database than `$3`. Only cron knows zones. */
+const STALE = 's.cron IS NOT NULL AND s.next_run_at IS NOT NULL AND s.tz_version < $3'
 /** Others may have seen to it since the look that found it ready. */
-const READY = `(s.next_run_at <= clock_timestamp() OR EXISTS (SELECT 1 FROM task_executions e
+const READY = `(s.next_run_at <= clock_timestamp() OR s.is_woken OR (${STALE}) OR EXISTS (SELECT 1 FROM task_executions e
   WHERE e.tenant_id = s.tenant_id AND e.schedule_id = s.id AND e.is_uncounted))`
 
 /** Reads schedules for their turns, in the scope of their tenant. */
@@ -31,11 +34,11 @@ export class TurnsRepository {
       { tenantId },
       {
         name: onlyReady ? 'schedules_upcoming_ready' : 'schedules_upcoming',
-        text: `SELECT ${SCHEDULE_COLUMNS}, coalesce(s.next_run_at <= now() + $3 * interval '1 ms', false) AS "isDue",
+        text: `SELECT ${SCHEDULE_COLUMNS}, coalesce(s.next_run_at <= now() + $5 * interval '1 ms' OR (${STALE}), false) AS "isDue", clock_timestamp() AS now,
                       ARRAY(SELECT jsonb_build_object('userId', e.user_id, 'apiKeyId', e.api_key_id) FROM task_executions e
                              WHERE ${OPEN} AND e.queued_since IS NOT NULL ORDER BY ${WAITING_ORDER} LIMIT $4) AS "waitingFor"
                  FROM scheduled_tasks s WHERE s.tenant_id = $1 AND s.id = ANY($2) AND s.deleted_at IS NULL ${onlyReady ? `AND ${READY}` : ''}`,
-        values: [tenantId, ids, PREPARED_AHEAD_MS, MAX_WAITING_READ],
+        values: [tenantId, ids, TZ_DATABASE_VERSION, MAX_WAITING_READ, PREPARED_AHEAD_MS],
       },
     )
   }
@@ -46,25 +49,28 @@ export class TurnsRepository {
    * @param skipsLocked leaves out those that somebody else holds or has seen to; else waits for them
    */
   async lock(tenantId: string, ids: readonly string[], skipsLocked: boolean, tx: Tx): Promise<LockedRow[]> {
-    const [locked, rows] = await Promise.all([
+    const [, locked, rows] = await Promise.all([
+      // Runs to be stopped, and a schedule that a request waits for: whoever holds them for longer holds up others.
+      tx.query({ name: 'turn_lock_timeout', text: `SELECT set_config('lock_timeout', '${LOCK_TIMEOUT_MS}', true)` }),
       tx.query<{ id: string }>({
         name: skipsLocked ? 'schedules_claim' : 'schedules_lock',
         text: `SELECT s.id FROM scheduled_tasks s WHERE s.tenant_id = $1 AND s.id = ANY($2) AND s.deleted_at IS NULL
                  ${skipsLocked ? `AND ${READY}` : ''} ORDER BY s.id FOR NO KEY UPDATE OF s ${skipsLocked ? 'SKIP LOCKED' : ''}`,
-        values: [tenantId, ids],
+        values: skipsLocked ? [tenantId, ids, TZ_DATABASE_VERSION] : [tenantId, ids],
       }),
       tx.query<LockedRow>({
         name: skipsLocked ? 'schedules_standing_ready' : 'schedules_standing',
         text: `SELECT s.id, s.revision, s.is_active AS "isActive", s.paused_reason AS "pausedReason", s.ended_reason AS "endedReason",
                       s.cursor_at AS "cursorAt", s.next_nominal_at AS "nextNominalAt", s.next_run_at AS "nextRunAt",
-                      s.executions, s.consecutive_failures AS "consecutiveFailures", clock_timestamp() AS now,
+                      s.executions, s.consecutive_failures AS "consecutiveFailures", coalesce(${STALE}, false) AS "isStale",
+                      clock_timestamp() AS now,
                       ARRAY(SELECT jsonb_build_object('id', e.id, 'runId', r.id, 'errorCode', r.error_code, 'end',
                                      CASE WHEN r.id IS NULL THEN 'failed' WHEN r.finished_at IS NOT NULL THEN r.status END)
                               FROM task_executions e LEFT JOIN runs r ON r.tenant_id = e.tenant_id AND r.id = e.run_id
                              WHERE ${OPEN} AND e.queued_since IS NULL) AS running,
                       ARRAY(SELECT jsonb_build_object('id', e.id, 'userId', e.user_id, 'apiKeyId', e.api_key_id)
                               FROM task_executions e WHERE ${OPEN} AND e.queued_since IS NOT NULL
-                             ORDER BY ${WAITING_ORDER} LIMIT $3) AS waiting,
+                             ORDER BY ${WAITING_ORDER} LIMIT $4) AS waiting,
                       waits.total AS "waitingCount", waits.queued,
                       ARRAY(SELECT jsonb_build_object('id', e.id, 'status', e.status, 'reason', e.reason) FROM task_executions e
                              WHERE e.tenant_id = s.tenant_id AND e.schedule_id = s.id AND e.is_uncounted
@@ -73,23 +79,23 @@ export class TurnsRepository {
                       SELECT count(*) AS total, count(*) FILTER (WHERE e.trigger <> 'backfill') AS queued FROM task_executions e
                        WHERE ${OPEN} AND e.queued_since IS NOT NULL) AS waits
                 WHERE s.tenant_id = $1 AND s.id = ANY($2) ${skipsLocked ? `AND ${READY}` : ''}`,
-        values: [tenantId, ids, MAX_WAITING_READ],
+        values: [tenantId, ids, TZ_DATABASE_VERSION, MAX_WAITING_READ],
       }),
     ])
     const held = new Set(locked.map(({ id }) => id))
     return rows.filter(({ id }) => held.has(id))
   }
 
-  /** Whether a schedule is due at this moment. */
-  async isDue({ tenantId, id }: ScheduleKey): Promise<boolean> {
-    const rows = await this.database.workers.read<{ isDue: boolean }>(
-      { tenantId },
-      {
-        name: 'schedule_is_due',
-        text: `SELECT next_run_at <= now() AS "isDue" FROM scheduled_tasks WHERE tenant_id = $1 AND id = $2`,
-        values: [tenantId, id],
-      },
+  /** Ends of runs whose schedule is deleted concern nobody any more. */
+  async forgetEnds(tenantId: string, ids: readonly string[]): Promise<void> {
+    await this.database.workers.transaction({ tenantId }, (tx) =>
+      tx.execute({
+        name: 'executions_forget',
+        text: `UPDATE task_executions e SET is_uncounted = false FROM scheduled_tasks s
+                WHERE s.tenant_id = $1 AND s.id = ANY($2) AND s.deleted_at IS NOT NULL
+                  AND e.tenant_id = s.tenant_id AND e.schedule_id = s.id AND e.is_uncounted`,
+        values: [tenantId, ids],
+      }),
     )
-    return rows[0]?.isDue ?? false
   }
 }

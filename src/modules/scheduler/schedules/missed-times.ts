@@ -4,6 +4,6 @@ export interface MissedTimes {
   /** False: there are more than were counted. */
   readonly isCountExact: boolean
   readonly firstDueAt: Date
-  /** Up to which due time. */
+  /** Every due time until this moment. */
   readonly until: Date
 }

@@ -1,10 +1,12 @@
+import { isDeepStrictEqual } from 'node:util'
 import { Injectable } from '@nestjs/common'
 import type { FieldError } from '#kernel/app-error.js'
 import type { Tx } from '#platform/database/tx.js'
 import { EventBus } from '#platform/events/event-bus.js'
 import type { Principal } from '#platform/http/principal.js'
 import { ScheduleBell } from '../firing/schedule-bell.service.js'
-import { scheduleEnded } from '../scheduler.errors.js'
+import { mayRunSchedules } from '../schedule-rights.js'
+import { mayNotRun, scheduleEnded } from '../scheduler.errors.js'
 import { ScheduleChanged, SchedulePaused, ScheduleResumed } from './schedule.events.js'
 import type { ScheduleChange } from './schedule-draft.js'
 import { ScheduleDrafts } from './schedule-drafts.service.js'
@@ -26,10 +28,14 @@ export class ScheduleChanges {
     private readonly bell: ScheduleBell,
   ) {}
 
-  /** @throws AppError `not_found`, `validation_failed`, `schedule_ended`, `unavailable` */
+  /** @throws AppError `not_found`, `forbidden`, `validation_failed`, `schedule_ended`, `unavailable` */
   async change(requester: Principal, id: string, command: ChangeScheduleCommand): Promise<Schedule> {
     const key = { tenantId: requester.tenantId, id }
+    const isPause = isDeepStrictEqual(command, { active: false })
+    // To stop what starts runs takes no right to start them.
+    if (!isPause && !mayRunSchedules(requester.permissions)) throw mayNotRun()
     return this.standstill.hold(key, {
+      mayBeDue: isPause,
       prepare: (seen) => this.findRunProblems(requester, seen, command),
       work: async ({ schedule, now, prepared }, tx) => {
         const request = { requester, command, runProblems: prepared, now }

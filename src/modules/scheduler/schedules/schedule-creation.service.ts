@@ -4,6 +4,8 @@ import { EventBus } from '#platform/events/event-bus.js'
 import { Idempotency } from '#platform/http/idempotency/idempotency.service.js'
 import type { Principal } from '#platform/http/principal.js'
 import { ScheduleBell } from '../firing/schedule-bell.service.js'
+import { mayRunSchedules } from '../schedule-rights.js'
+import { mayNotRun } from '../scheduler.errors.js'
 import { ScheduleCreated } from './schedule.events.js'
 import { ScheduleDrafts } from './schedule-drafts.service.js'
 import { toSchedule } from './schedule-view.js'
@@ -24,11 +26,14 @@ export class ScheduleCreation {
     private readonly idempotency: Idempotency,
   ) {}
 
-  /** @throws AppError `validation_failed`, for one more than a tenant may have, too */
+  /** @throws AppError `forbidden`, `validation_failed`, for one more than a tenant may have, too */
   async create(requester: Principal, command: CreateScheduleCommand): Promise<Schedule> {
     const { tenantId } = requester
+    if (!mayRunSchedules(requester.permissions)) throw mayNotRun()
     const runProblems = await this.drafts.findRunProblems(requester, { ...command, input: command.input ?? {} })
     return this.database.transaction({ tenantId }, async (tx) => {
+      await this.drafts.assertRoom(tenantId, tx)
+      // With the lock in hand: the wait for it took time.
       const now = await this.repository.readClock(tx)
       const schedule = await this.drafts.create({ requester, command, runProblems, now }, tx)
       await this.repository.add(schedule, tx)

@@ -19,6 +19,7 @@ export class ScheduleDeletion {
     await this.standstill.hold(
       { tenantId, id },
       {
+        mayBeDue: true,
         prepare: async () => undefined,
         work: async ({ schedule }, tx) => {
           await this.repository.delete(schedule, tx)

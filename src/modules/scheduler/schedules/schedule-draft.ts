@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { newId } from '#kernel/ids.js'
+import { jitterMs } from '../timing/jitter.js'
 import type { RunRequester } from '#modules/runs'
 import type { SchedulePlace, ScheduleRecord, ScheduleSettings } from './schedule.js'
 import { placeAfter } from './schedule-place.js'
@@ -71,12 +72,20 @@ function findPlace(before: ScheduleRecord, { settings, isActive, now }: ChangeRe
   const base = { ...before, ...settings }
   // Other times begin now: the old ones are dealt with, and the new ones that have passed never were.
   if (!haveSameTimes(before, settings)) return placed({ ...base, anchorAt: now }, { isActive, cursorAt: now })
-  // Nobody has waited for the times that have passed meanwhile.
-  if (isActive && !before.isActive) return placed(base, { isActive, cursorAt: now })
+  // Nobody has waited for the times that were due meanwhile; one whose jitter is not over yet is still to come.
+  if (isActive && !before.isActive) return placed(base, { isActive, cursorAt: pendingSince(base, now) })
+  // It was over: what would have been due since never was.
+  const isRevived = before.endedReason !== null && !haveSameBounds(before, settings)
+  if (isRevived) return placed(base, { isActive, cursorAt: now })
   if (isActive !== before.isActive || !haveSameBounds(before, settings)) {
     return placed(base, { isActive, cursorAt: before.cursorAt })
   }
   return null
+}
+
+/** Up to which nominal time nothing is to come that is due later than `now`, and not dealt with. */
+function pendingSince({ id, jitterSeconds, cursorAt }: ScheduleRecord, now: Date): Date {
+  return new Date(Math.max(cursorAt.getTime(), now.getTime() - jitterMs(id, jitterSeconds)))
 }
 
 function haveSameBounds(one: ScheduleSettings, other: ScheduleSettings): boolean {

@@ -34,10 +34,14 @@ export class ScheduleDrafts {
     return this.checks.findRunProblems(requester, words)
   }
 
-  /** @throws AppError `validation_failed`, for one more than a tenant may have, too */
+  /** Until `tx` ends nobody else adds one. @throws AppError `validation_failed` for one more than a tenant may have */
+  assertRoom(tenantId: string, tx: Tx): Promise<void> {
+    return this.checks.assertRoom(tenantId, tx)
+  }
+
+  /** @throws AppError `validation_failed` */
   async create(request: DraftRequest<CreateScheduleCommand>, tx: Tx): Promise<ScheduleRecord> {
     const { requester, command, runProblems, now } = request
-    await this.checks.assertRoom(requester.tenantId, tx)
     const project = await this.checks.findProject(command.project, tx)
     const settings = settingsFrom(command, project.id ?? null)
     const timeProblems = findTimeProblems(settings, await this.limitsOf(requester, now, tx))

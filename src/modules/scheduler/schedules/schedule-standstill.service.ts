@@ -20,6 +20,8 @@ interface HeldSchedule {
 }
 
 interface Attempt<Prepared, Result> {
+  /** It ends the schedule's times: where it does not come to rest, or its turns fail, it is held at the last attempt all the same. */
+  readonly mayBeDue?: boolean
   /** What has to be known outside of the transaction. The schedule that will be held orders the runs of the one that is seen. */
   readonly prepare: (seen: ScheduleRecord) => Promise<Prepared>
   readonly work: (held: HeldSchedule & { readonly prepared: Prepared }, tx: Tx) => Promise<Result>
@@ -47,9 +49,11 @@ export class ScheduleStandstill {
       if (!row) throw noSuchSchedule()
       const seen = toRecord(row)
       const prepared = await attempt.prepare(seen)
-      await this.turns.take(key)
+      const isForced = attempt.mayBeDue === true && count === MAX_ATTEMPTS - 1
+      if (attempt.mayBeDue) await this.goOn(key)
+      else await this.turns.take(key)
       const done = await this.database.transaction({ tenantId: key.tenantId }, async (tx) => {
-        const held = await this.tryHold(seen, tx)
+        const held = await this.tryHold(seen, isForced, tx)
         return held && { result: await attempt.work({ ...held, prepared }, tx) }
       })
       if (!done) continue
@@ -60,16 +64,17 @@ export class ScheduleStandstill {
   }
 
   /** Null when it has other runs than those that were seen, or is due again. */
-  private async tryHold(seen: ScheduleRecord, tx: Tx): Promise<HeldSchedule | null> {
+  private async tryHold(seen: ScheduleRecord, isForced: boolean, tx: Tx): Promise<HeldSchedule | null> {
     const schedule = await this.repository.findForChange(seen, tx)
     if (!schedule) throw noSuchSchedule()
     // Asked with the lock in hand: the wait for it took time.
     const now = await this.repository.readClock(tx)
     const isDue = schedule.nextRunAt !== null && schedule.nextRunAt <= now
-    return isDue || !haveSameRun(schedule, seen) ? null : { schedule, now }
+    const isMoving = isDue || !haveSameRun(schedule, seen)
+    return isMoving && !isForced ? null : { schedule, now }
   }
 
-  /** What waits may start under the new definition. It is committed: what is missed here, the ticker sees to. */
+  /** A turn that is not to be waited for: what is not done here, the ticker sees to. */
   private async goOn(key: ScheduleKey): Promise<void> {
     await this.turns.take(key).catch((error: unknown) => {
       this.logger.warn({ err: error, event: 'schedule_turn_failed', scheduleId: key.id }, 'schedule_turn_failed')

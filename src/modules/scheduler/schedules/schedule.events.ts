@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { type Actor, type AuditFacts, AuditedEvent } from '#platform/events/audited-event.js'
 import type { MissedTimes } from './missed-times.js'
 import type { EndedReason, PausedReason, ScheduleRecord } from './schedule.js'
@@ -47,7 +48,12 @@ export class ScheduleChanged extends ScheduleEvent {
       action: 'schedule_changed',
       resource: this.resource,
       before: factsOf(before),
-      after: factsOf(after),
+      // Both can hold anything, so that they are not shown.
+      after: {
+        ...factsOf(after),
+        isTaskNew: before.task !== after.task,
+        isInputNew: !isDeepStrictEqual(before.input, after.input),
+      },
     }
   }
 }
@@ -170,7 +176,8 @@ function factsOf({
   endsAt,
   ...rest
 }: ScheduleRecord) {
-  const { catchUpSeconds, jitterSeconds, maxExecutions, pauseAfterFailures, revision, userId } = rest
+  const { projectId, catchUpSeconds, jitterSeconds, maxExecutions, pauseAfterFailures, revision, userId, apiKeyId } =
+    rest
   return {
     name,
     agent,
@@ -186,6 +193,7 @@ function factsOf({
     pauseAfterFailures,
     active: isActive,
     revision,
-    runsAs: userId,
+    projectId,
+    runsAs: { userId, apiKeyId },
   }
 }

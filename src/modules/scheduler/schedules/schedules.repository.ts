@@ -71,7 +71,9 @@ export class SchedulesRepository {
                     timezone = $11, anchor_at = $12, overlap = $13, catch_up_seconds = $14, jitter_seconds = $15, ends_at = $16,
                     max_executions = $17, pause_after_failures = $18, is_active = $19, paused_reason = $20, ended_reason = $21,
                     cursor_at = $22, next_nominal_at = $23, next_run_at = $24, consecutive_failures = $25, user_id = $26,
-                    api_key_id = $27, revision = $28, updated_at = $29, tz_version = coalesce($30, tz_version)
+                    api_key_id = $27, revision = $28, updated_at = $29, tz_version = coalesce($30, tz_version),
+                    -- What waits may start now.
+                    is_woken = $19
               WHERE tenant_id = $1 AND id = $2`,
       values: [...changeableValuesOf(schedule), isPlacedAnew ? TZ_DATABASE_VERSION : null],
     })
@@ -87,8 +89,12 @@ export class SchedulesRepository {
       values: [tenantId, id, EXECUTION_REASONS.deleted],
     })
     await tx.execute({
+      text: 'UPDATE task_executions SET is_uncounted = false WHERE tenant_id = $1 AND schedule_id = $2 AND is_uncounted',
+      values: [tenantId, id],
+    })
+    await tx.execute({
       text: `UPDATE scheduled_tasks
-                SET is_active = false, next_nominal_at = NULL, next_run_at = NULL, task = '', input = '{}', revision = revision + 1,
+                SET is_active = false, is_woken = false, next_nominal_at = NULL, next_run_at = NULL, task = '', input = '{}', revision = revision + 1,
                     updated_at = clock_timestamp(), deleted_at = clock_timestamp()
               WHERE tenant_id = $1 AND id = $2`,
       values: [tenantId, id],

@@ -14,6 +14,8 @@ const MAX_CATCH_UP_SECONDS = 604_800
 const MAX_JITTER_SECONDS = 3600
 const MAX_EXECUTIONS = 1_000_000_000
 const MAX_FAILURES = 1000
+/** PostgreSQL knows no year 0; and nothing was due before this. */
+const EARLIEST_MS = 0
 /** With a jitter on top, a time that the contract can write. */
 const LATEST_MS = Date.UTC(9999, 0, 1)
 
@@ -45,6 +47,7 @@ export const cronSchema = z
 export const momentSchema = z.iso
   .datetime({ offset: true })
   .refine((value) => !(Date.parse(value) >= LATEST_MS), { error: 'must be before the year 9999' })
+  .refine((value) => !(Date.parse(value) < EARLIEST_MS), { error: 'must not be before 1970' })
 
 const fields = {
   name: text.trim().min(1).max(MAX_NAME_LENGTH),

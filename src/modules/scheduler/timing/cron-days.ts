@@ -74,7 +74,8 @@ export class CronDays {
 
   /** One byte a day of the year: 1 where the pattern fires. */
   private daysOf(year: number): Uint8Array<ArrayBuffer> {
-    return (this.daysByKind[yearKind(year)] ??= Uint8Array.from(calendarOf(year), (day) =>
+    const kind = yearKind(year)
+    return (this.daysByKind[kind] ??= Uint8Array.from(calendarOf(modelYear(kind)), (day) =>
       Number(matches(this.fields, day)),
     ))
   }

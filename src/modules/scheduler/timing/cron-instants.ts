@@ -1,4 +1,5 @@
 import { type WallPattern, wallPatternOf } from './cron-pattern.js'
+import { MS_PER_DAY } from './wall-calendar.js'
 import { firstInstantMs, latestWallMs, segmentAt } from './zone-offsets.js'
 
 /**
@@ -28,6 +29,7 @@ function nextShownMs(pattern: WallPattern, zone: string, afterMs: number): numbe
     const wallMs = pattern.nextWallMs(fromMs + offsetMs)
     if (wallMs === null) return null
     if (wallMs - offsetMs < endsAtMs) return wallMs - offsetMs
-    fromMs = endsAtMs
+    // Years may lie between: an instant is never further than a day from the wall time that it shows.
+    fromMs = Math.max(endsAtMs, wallMs - MS_PER_DAY)
   }
 }

@@ -73,3 +73,9 @@ describe('timesBetween', () => {
     expect(times.at(-1)).toEqual(new Date(window.after.getTime() + 1000 * 60_000))
   })
 })
+
+it('is not changed by what was asked about other times', () => {
+  const mondays: Timing = { kind: 'cron', cron: '0 9 * * MON', timezone: 'UTC' }
+  for (let year = 0; year < 100; year += 1) nextAfter(mondays, new Date(new Date(0).setUTCFullYear(year, 0, 1)))
+  expect(nextAfter(mondays, new Date('2027-03-01T10:00:00Z'))).toEqual(new Date('2027-03-08T09:00:00Z'))
+})

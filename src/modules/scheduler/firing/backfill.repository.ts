@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import type { Tx } from '#platform/database/tx.js'
-import type { ExecutionRow } from '../executions/execution-view.js'
+import { EXECUTION_REASONS } from '../executions/execution.js'
 import type { ScheduleKey } from '../schedules/schedule.js'
 import type { Requester } from './turn-rows.js'
 
@@ -10,17 +10,15 @@ export interface DueTime {
   readonly dueAt: Date
 }
 
-/** Executions that somebody asks for. Their schedule's row is locked. */
+/** Due times that are made up for. Their schedule's row is locked. */
 @Injectable()
-export class RequestedExecutionsRepository {
-  async get(tenantId: string, id: string, tx: Tx): Promise<ExecutionRow> {
-    const rows = await tx.query<ExecutionRow>({
-      text: `SELECT id, schedule_id AS "scheduleId", trigger, nominal_at AS "nominalAt", due_at AS "dueAt", fired_at AS "firedAt",
-                    status, reason, run_id AS "runId", queued_since AS "queuedSince", finished_at AS "finishedAt"
-               FROM task_executions WHERE tenant_id = $1 AND id = $2`,
+export class BackfillRepository {
+  /** The schedule has a turn as soon as this is committed. */
+  async wake({ tenantId, id }: ScheduleKey, tx: Tx): Promise<void> {
+    await tx.execute({
+      text: 'UPDATE scheduled_tasks SET is_woken = true WHERE tenant_id = $1 AND id = $2',
       values: [tenantId, id],
     })
-    return rows[0] as ExecutionRow
   }
 
   /** Due times wait for their runs, but for those that have or had one, or wait already. @returns how many do */
@@ -33,9 +31,10 @@ export class RequestedExecutionsRepository {
                     jsonb_to_recordset($3) AS t (id uuid, "nominalAt" timestamptz, "dueAt" timestamptz)
              ON CONFLICT (tenant_id, schedule_id, nominal_at) WHERE trigger <> 'manual' DO UPDATE
                 SET trigger = 'backfill', status = 'running', reason = NULL, queued_since = excluded.queued_since, fired_at = NULL,
-                    finished_at = NULL, user_id = excluded.user_id, api_key_id = excluded.api_key_id
-              WHERE task_executions.run_id IS NULL AND task_executions.status IN ('missed', 'skipped', 'failed')`,
-      values: [tenantId, id, JSON.stringify(times), requester.userId, requester.apiKeyId],
+                    finished_at = NULL, created_at = excluded.created_at, run_id = NULL, user_id = excluded.user_id, api_key_id = excluded.api_key_id
+              WHERE task_executions.status IN ('missed', 'skipped')
+                 OR task_executions.status = 'failed' AND (task_executions.run_id IS NULL OR task_executions.reason = $6)`,
+      values: [tenantId, id, JSON.stringify(times), requester.userId, requester.apiKeyId, EXECUTION_REASONS.replaced],
     })
   }
 }

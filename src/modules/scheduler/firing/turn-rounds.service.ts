@@ -1,0 +1,128 @@
+import { Injectable } from '@nestjs/common'
+import { PinoLogger } from 'nestjs-pino'
+import pLimit from 'p-limit'
+import { AppError } from '#kernel/app-error.js'
+import { RunOrders } from '#modules/runs'
+import type { ScheduleKey } from '../schedules/schedule.js'
+import { ScheduleTurns } from './schedule-turns.service.js'
+import { TurnBackoff } from './turn-backoff.js'
+
+/** Schedules of one tenant in one transaction. */
+const SCHEDULES_PER_BATCH = 100
+/** Each has a connection of those for background work. */
+const BATCHES_AT_ONCE = 3
+/** Schedules whose turns wait for others'; more are looked for when there is room. */
+const MAX_BUSY = 1000
+/** Runs of due times wait for other due times no longer. */
+const MAX_UNANNOUNCED_MS = 500
+
+interface Batch {
+  readonly tenantId: string
+  readonly ids: readonly string[]
+}
+
+/**
+ * Lets schedules of all tenants take their turns, some batches at once. One that fails, or waits for a lock, holds up no other: its
+ * batch is tried one by one, and then it is left alone for a while.
+ */
+@Injectable()
+export class TurnRounds {
+  private readonly atOnce = pLimit(BATCHES_AT_ONCE)
+  private readonly backoff = new TurnBackoff()
+  private readonly busy = new Map<string, Promise<unknown>>()
+  private unannouncedSinceMs = Infinity
+  private isClosed = false
+
+  constructor(
+    private readonly turns: ScheduleTurns,
+    private readonly orders: RunOrders,
+    private readonly logger: PinoLogger,
+  ) {
+    logger.setContext(TurnRounds.name)
+  }
+
+  get isFull(): boolean {
+    return this.busy.size >= MAX_BUSY
+  }
+
+  /** Schedules that are not to be looked at: their turn is coming, or has failed a moment ago. */
+  get reserved(): string[] {
+    return [...this.busy.keys(), ...this.backoff.resting(performance.now())]
+  }
+
+  /** @returns once all have had their turns; whether one had anything to do. Never rejects. */
+  async take(schedules: readonly ScheduleKey[]): Promise<boolean> {
+    const batches = toBatches(schedules.filter(({ id }) => !this.busy.has(id)))
+    const taken = await Promise.all(batches.map((batch) => this.reserve(batch)))
+    return taken.includes(true)
+  }
+
+  /** No more turns; resolves when those under way are over. */
+  async close(): Promise<void> {
+    this.isClosed = true
+    await Promise.all(this.busy.values())
+  }
+
+  private async reserve(batch: Batch): Promise<boolean> {
+    const turns = this.atOnce(() => this.takeBatch(batch)).finally(() =>
+      batch.ids.forEach((id) => this.busy.delete(id)),
+    )
+    for (const id of batch.ids) this.busy.set(id, turns)
+    const hasTaken = await turns
+    if (hasTaken) await this.announceRuns()
+    return hasTaken
+  }
+
+  private async takeBatch({ tenantId, ids }: Batch): Promise<boolean> {
+    if (this.isClosed) return false
+    try {
+      const { taken, hasMore } = await this.turns.takeFree(tenantId, ids)
+      for (const id of ids) this.backoff.succeeded(id)
+      if (taken > 0) this.unannouncedSinceMs = Math.min(this.unannouncedSinceMs, performance.now())
+      return taken > 0 || hasMore
+    } catch (error) {
+      return this.goOnAfter(error, { tenantId, ids })
+    }
+  }
+
+  private async goOnAfter(error: unknown, { tenantId, ids }: Batch): Promise<boolean> {
+    const [id] = ids
+    // Nobody's fault: it is looked for again.
+    const isAway = error instanceof AppError && error.kind === 'unavailable'
+    if (ids.length > 1 && !isAway) {
+      const taken: boolean[] = []
+      for (const one of ids) taken.push(await this.takeBatch({ tenantId, ids: [one] }))
+      return taken.includes(true)
+    }
+    for (const one of ids) this.backoff.failed(one, performance.now())
+    const fields = { err: error, event: 'schedule_turn_failed', tenantId, scheduleId: id, schedules: ids.length }
+    this.logger.warn(fields, 'schedule_turn_failed')
+    return false
+  }
+
+  /** Runs that begin take cores and connections from due times that are yet to be seen to: these first. */
+  private async announceRuns(): Promise<void> {
+    const isPatient = this.busy.size > 0 && performance.now() - this.unannouncedSinceMs < MAX_UNANNOUNCED_MS
+    if (this.unannouncedSinceMs === Infinity || isPatient) return
+    this.unannouncedSinceMs = Infinity
+    await this.orders.announce().catch(() => undefined)
+  }
+}
+
+/** In an order of chance: replicas that look at the same moment then begin with different ones. */
+function toBatches(schedules: readonly ScheduleKey[]): Batch[] {
+  const byTenant = Map.groupBy(schedules, ({ tenantId }) => tenantId)
+  const batches = [...byTenant].flatMap(([tenantId, some]) =>
+    chunk(some, SCHEDULES_PER_BATCH).map((part) => ({ tenantId, ids: part.map(({ id }) => id) })),
+  )
+  return batches
+    .map((batch) => ({ batch, turn: Math.random() }))
+    .toSorted((a, b) => a.turn - b.turn)
+    .map(({ batch }) => batch)
+}
+
+function chunk<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  )
+}
