@@ -93,5 +93,4 @@ it(`fires each due time once, with one run, while one of ${REPLICAS} replicas di
   expect(await verdict.expected()).toBeGreaterThan(ALIGNED.count * KILLS)
   expect(await verdict.missed()).toEqual([])
   expect(await verdict.repeated()).toEqual([])
-  console.log('ms late', await verdict.lateness())
 })

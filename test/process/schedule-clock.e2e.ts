@@ -97,5 +97,4 @@ it('fires at its due times, each once, whatever becomes of the clock of its host
   expect(await verdict.missed()).toEqual([])
   expect(await verdict.repeated()).toEqual([])
   expect(await ask('SELECT id, due_at, fired_at FROM task_executions WHERE fired_at < due_at')).toEqual([])
-  console.log('ms late', await verdict.lateness())
 })
