@@ -24,6 +24,8 @@ const MEMBER_PERMISSIONS = [
   'members:read',
   'api-keys:read',
   'api-keys:write',
+  'schedules:read',
+  'schedules:write',
 ]
 const LONG_AGO = '2020-01-01T00:00:00.000Z'
 const FAR_AHEAD = '2999-12-31T23:59:59.000Z'

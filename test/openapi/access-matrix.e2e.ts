@@ -12,6 +12,7 @@ import { TestApp } from '../support/test-app.js'
 import { PASSWORD, TestUser } from '../support/test-user.js'
 import { plantDeliveries, plantReplay } from '../support/webhook-rows.js'
 import { ask } from '../approvals/asked-approval.js'
+import { add as addSchedule, plantExecution, YEARLY } from '../scheduler/schedule.js'
 
 const SAMPLES = 100
 const TIME_LIMIT_MS = 300_000
@@ -19,6 +20,11 @@ const TIME_LIMIT_MS = 300_000
 const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/agents/{slug}/run': { task: 'Something to do.' },
   'PATCH /v1/agents/{slug}': { name: 'Another name' },
+  'POST /v1/schedules': { name: 'A schedule', agent: 'developer', task: 'Something to do.', cron: YEARLY },
+  'PATCH /v1/schedules/{id}': { name: 'Another name' },
+  'POST /v1/schedules/{id}/backfill': { from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' },
+  'POST /v1/schedules/preview': { cron: YEARLY },
+  'PUT /v1/schedule-policy': { minIntervalSeconds: 60 },
   'POST /v1/webhooks/{id}/replay': { since: '2026-01-01T00:00:00Z' },
 }
 
@@ -141,6 +147,7 @@ async function makeObjects(of: TestUser): Promise<Record<string, string>> {
   const agent = (await createAgent(of)).json()
   const webhookKey = { tenantId: of.tenantId, webhookId: webhook.id }
   const [delivery] = await plantDeliveries(app, webhookKey)
+  const schedule = await addSchedule(of)
   return {
     agents: agent.slug,
     versions: String(agent.version),
@@ -153,6 +160,8 @@ async function makeObjects(of: TestUser): Promise<Record<string, string>> {
     sessions: await sessionIdOf(of),
     'webhook-deliveries': delivery!.id,
     replays: await plantReplay(app, webhookKey),
+    schedules: schedule.id,
+    executions: await plantExecution(app, { tenantId: of.tenantId, scheduleId: schedule.id }),
   }
 }
 

@@ -84,6 +84,9 @@ describe('the OpenAPI document', () => {
     ['/v1/mcp-servers', ['limit', 'cursor']],
     ['/v1/webhooks', ['limit', 'cursor']],
     ['/v1/webhook-events', []],
+    ['/v1/schedules', ['project', 'agent', 'active', 'limit', 'cursor']],
+    ['/v1/schedules/{id}/executions', ['status', 'from', 'to', 'limit', 'cursor']],
+    ['/v1/schedule-executions', ['status', 'from', 'to', 'limit', 'cursor']],
     ['/v1/audit-log', ['q', 'actor', 'action', 'resource', 'from', 'to', 'limit', 'cursor']],
     ['/v1/audit-log/verify', []],
     ['/v1/audit-log/export.csv', ['q', 'actor', 'action', 'resource', 'from', 'to']],
@@ -130,6 +133,9 @@ describe('the OpenAPI document', () => {
       'CreateApiKey',
       'CreateMcpServer',
       'CreateWebhook',
+      'CreateSchedule',
+      'ChangeSchedule',
+      'ScheduleInput',
     ]) {
       expect([name, document.components.schemas[name]]).toEqual([
         name,

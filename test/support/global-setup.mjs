@@ -25,7 +25,20 @@ async function startPostgres(folder, servers) {
   const { EmbeddedCluster } = await import('../../dist/platform/database/embedded/embedded-cluster.js')
   const cluster = await EmbeddedCluster.start({ directory: join(folder, 'postgres'), password: 'test' })
   servers.stop.push(() => cluster.stop())
+  await forgetDurability(cluster.url)
   return cluster.url
+}
+
+/** What a test kills is the app and never this server: it need not wait for the disk. */
+async function forgetDurability(url) {
+  const { default: pg } = await import('pg')
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  for (const setting of ['fsync', 'synchronous_commit', 'full_page_writes']) {
+    await client.query(`ALTER SYSTEM SET ${setting} = off`)
+  }
+  await client.query('SELECT pg_reload_conf()')
+  await client.end()
 }
 
 async function startRedis(folder, servers) {

@@ -116,7 +116,7 @@ export async function executionsOf(app: SqlRunner, { id }: ScheduleKey): Promise
 }
 
 /** One row, by its columns' own names. */
-export async function scheduleRow(app: SqlRunner, { id }: ScheduleKey): Promise<Record<string, unknown>> {
+export async function scheduleRow(app: SqlRunner, { id }: Pick<ScheduleKey, 'id'>): Promise<Record<string, unknown>> {
   const [row] = await app.sql('SELECT * FROM scheduled_tasks WHERE id = $1', [id])
   if (!row) throw new Error(`no schedule ${id}`)
   return row

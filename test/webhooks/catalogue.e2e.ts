@@ -9,9 +9,12 @@ import {
 import { EVENT_TYPES, bodySchemaOf } from '../../src/modules/webhooks/catalogue/event-types.js'
 import { WebhookDisabled } from '../../src/modules/webhooks/webhook.events.js'
 import { ask, decide, letTimePass, whenDecided } from '../approvals/asked-approval.js'
+import { eventually } from '../support/eventually.js'
 import { ModelSimulator } from '../support/model-simulator.js'
 import { expectProblem } from '../support/problem.js'
+import { act, add as addSchedule } from '../scheduler/schedule.js'
 import { simulatorEnv, whenFinished } from '../support/run-states.js'
+import { plantSchedule } from '../support/schedule-rows.js'
 import { createApiKey } from '../support/test-api-key.js'
 import { TestApp } from '../support/test-app.js'
 import { TestUser } from '../support/test-user.js'
@@ -95,6 +98,16 @@ async function disableAnother(): Promise<void> {
   await app.nest.get(Database).transaction({ tenantId }, (tx) => app.nest.get(EventBus).emit(event, tx))
 }
 
+async function runOutOfTimes(): Promise<void> {
+  const { id } = await addSchedule(owner)
+  expect((await act(owner, id, 'pause')).statusCode).toBe(200)
+  // One was due while nobody looked, and one is due for the first and last time.
+  await plantSchedule(app, owner, { dueInMs: -60_000 })
+  await plantSchedule(app, owner, { maxExecutions: 1 })
+  const seen = () => bodies(`AND type IN ('schedule.missed', 'schedule.ended')`)
+  await eventually(seen, ({ length }) => length === 2)
+}
+
 describe('the catalogue of events', () => {
   it('has each type once, and can be revalidated', async () => {
     const response = await owner.request({ url: '/v1/webhook-events' })
@@ -129,6 +142,7 @@ describe('the catalogue of events', () => {
     await decideApprovals()
     await changeAccounts()
     await disableAnother()
+    await runOutOfTimes()
     await sendTest(owner, webhookId)
     const told = await bodies()
     expect([...new Set(told.map(({ type }) => type))].sort()).toEqual(catalogue.map(({ type }) => type).sort())

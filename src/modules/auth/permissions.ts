@@ -1,6 +1,6 @@
 import { PERMISSIONS, type Permission, type Role } from '#platform/http/principal.js'
 
-/** What every member may read. To decide approvals, and to hold the credentials of MCP servers, takes an administrator, as do webhooks: what their URLs and deliveries hold is not for everybody. The audit log and other people's keys are not among it. */
+/** What every member may read. To decide approvals, to say how often schedules may be due, and to hold the credentials of MCP servers takes an administrator, as do webhooks: what their URLs and deliveries hold is not for everybody. The audit log and other people's keys are not among it. */
 const READ: readonly Permission[] = [
   'agents:read',
   'mcp-servers:read',

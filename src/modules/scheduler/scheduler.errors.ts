@@ -1,4 +1,4 @@
-import { AppError } from '#kernel/app-error.js'
+import { AppError, type FieldError } from '#kernel/app-error.js'
 
 /** The same for another tenant's, for one that is deleted, and for one that never was. */
 export function noSuchSchedule(): AppError {
@@ -10,6 +10,16 @@ export function scheduleEnded(): AppError {
     detail:
       'No due time of this schedule is to come: give it another cron, everySeconds, runAt, endsAt or maxExecutions.',
   })
+}
+
+/** The same for one of another schedule, of another tenant, and for one that never was. */
+export function noSuchExecution(): AppError {
+  return new AppError('not_found', 'not_found', { detail: 'There is no such execution.' })
+}
+
+/** @param errors at least one */
+export function invalidSchedule(errors: readonly FieldError[]): AppError {
+  return new AppError('validation_failed', 'invalid', { detail: 'The request has invalid fields.', errors })
 }
 
 export function schedulePaused(): AppError {

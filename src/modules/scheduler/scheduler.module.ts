@@ -3,6 +3,9 @@ import { AgentsModule } from '#modules/agents'
 import { AuthModule } from '#modules/auth'
 import { ProjectsModule } from '#modules/projects'
 import { RunsModule } from '#modules/runs'
+import { ExecutionQueries } from './executions/execution-queries.service.js'
+import { ExecutionsController } from './executions/executions.controller.js'
+import { ExecutionsRepository } from './executions/executions.repository.js'
 import { firingMetricsProviders } from './firing/firing-metrics.service.js'
 import { ReadySchedulesRepository } from './firing/ready-schedules.repository.js'
 import { RequestedExecutionsRepository } from './firing/requested-executions.repository.js'
@@ -20,8 +23,23 @@ import { TurnPreparation } from './firing/turn-preparation.service.js'
 import { TurnWriter } from './firing/turn-writer.service.js'
 import { TurnWritesRepository } from './firing/turn-writes.repository.js'
 import { TurnsRepository } from './firing/turns.repository.js'
+import { SchedulePoliciesController } from './policy/schedule-policies.controller.js'
+import { SchedulePoliciesRepository } from './policy/schedule-policies.repository.js'
+import { SchedulePolicies } from './policy/schedule-policies.service.js'
 import { ExecutionRetention } from './retention/execution-retention.job.js'
 import { ExecutionRetentionRepository } from './retention/execution-retention.repository.js'
+import { ScheduleActionsController } from './schedules/schedule-actions.controller.js'
+import { ScheduleChanges } from './schedules/schedule-changes.service.js'
+import { ScheduleChecks } from './schedules/schedule-checks.service.js'
+import { ScheduleCreation } from './schedules/schedule-creation.service.js'
+import { ScheduleDeletion } from './schedules/schedule-deletion.service.js'
+import { ScheduleDrafts } from './schedules/schedule-drafts.service.js'
+import { SchedulePreviewsController } from './schedules/schedule-previews.controller.js'
+import { SchedulePreviews } from './schedules/schedule-previews.service.js'
+import { ScheduleStandstill } from './schedules/schedule-standstill.service.js'
+import { SchedulesController } from './schedules/schedules.controller.js'
+import { SchedulesRepository } from './schedules/schedules.repository.js'
+import { Schedules } from './schedules/schedules.service.js'
 
 const firing = [
   ReadySchedulesRepository,
@@ -45,6 +63,30 @@ const firing = [
 
 @Module({
   imports: [AgentsModule, AuthModule, ProjectsModule, RunsModule],
-  providers: [...firing, ExecutionRetention, ExecutionRetentionRepository],
+  controllers: [
+    ExecutionsController,
+    ScheduleActionsController,
+    SchedulePoliciesController,
+    SchedulePreviewsController,
+    SchedulesController,
+  ],
+  providers: [
+    ...firing,
+    ExecutionQueries,
+    ExecutionRetention,
+    ExecutionRetentionRepository,
+    ExecutionsRepository,
+    ScheduleChanges,
+    ScheduleChecks,
+    ScheduleCreation,
+    ScheduleDeletion,
+    ScheduleDrafts,
+    SchedulePolicies,
+    SchedulePoliciesRepository,
+    SchedulePreviews,
+    ScheduleStandstill,
+    Schedules,
+    SchedulesRepository,
+  ],
 })
 export class SchedulerModule {}

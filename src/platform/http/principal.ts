@@ -21,6 +21,7 @@ export const PERMISSIONS = [
   'api-keys:write',
   'schedules:read',
   'schedules:write',
+  'schedules:configure',
   'webhooks:read',
   'webhooks:write',
   'audit:read',

@@ -34,6 +34,7 @@ const filterShape = {
   from: z.iso.datetime({ offset: true }).optional().describe('Due at or after.'),
   to: z.iso.datetime({ offset: true }).optional().describe('Due before.'),
 }
+export type ExecutionFilter = z.infer<z.ZodObject<typeof filterShape>>
 export const executionListQuerySchema = z.strictObject({ ...filterShape, ...pageQueryShape })
 export type ExecutionListQuery = z.infer<typeof executionListQuerySchema>
 export const executionPageSchema = pageSchema(executionSchema).meta({ id: 'ScheduleExecutionPage' })

@@ -174,7 +174,7 @@ describe("a schedule's turn", () => {
         const moves = turn({ schedule: current, now })
         seen.push(...moves.add.map(({ nominalAt }) => nominalAt.toISOString()))
         expect(moves.hasMore).toBe(turns < 2)
-        current = { ...current, ...moves.place }
+        current = Object.assign(current, moves.place)
       }
       expect(seen).toHaveLength(2 * MAX_DUE_PER_TURN + 50)
       expect(seen).toEqual([...new Set(seen)].toSorted())
