@@ -44,7 +44,7 @@ export class RunOrders {
   async assertAffordable(requester: RunRequester): Promise<void> {
     if (requester.apiKeyId === null) return
     const { tenantId } = requester
-    await this.database.workers.transaction({ tenantId }, (tx) => this.budgets.assertLeft(requester, tx))
+    await this.database.timers.transaction({ tenantId }, (tx) => this.budgets.assertLeft(requester, tx))
   }
 
   /** Queues runs of one tenant, in one statement. */
@@ -58,7 +58,7 @@ export class RunOrders {
   }
 
   async announce(): Promise<void> {
-    await this.database.workers.transaction({}, (tx) => this.bell.ring(tx))
+    await this.database.timers.transaction({}, (tx) => this.bell.ring(tx))
   }
 
   /** Stops a run with all that it delegated: what is being worked on ends within a moment. Nothing where it had ended. */

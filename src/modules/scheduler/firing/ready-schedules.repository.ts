@@ -22,7 +22,7 @@ export class ReadySchedulesRepository {
   constructor(private readonly database: Database) {}
 
   async look({ limit, aheadMs }: { limit: number; aheadMs: number }): Promise<ReadyLook> {
-    const rows = await this.database.workers.read<ReadyRow>(
+    const rows = await this.database.timers.read<ReadyRow>(
       { purpose: 'scheduler.dispatch' },
       {
         name: 'schedules_ready',

@@ -16,7 +16,7 @@ const SCHEDULES_PER_LOOK = 500
 const MAX_UNANNOUNCED_MS = 500
 /** Schedules of one tenant in one transaction. */
 const SCHEDULES_PER_BATCH = 100
-/** Each has a connection of those for background work. */
+/** Each has a connection of those for what is due. */
 const BATCHES_AT_ONCE = 3
 
 /** What became of batches. */

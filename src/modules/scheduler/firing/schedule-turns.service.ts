@@ -53,7 +53,7 @@ export class ScheduleTurns {
   private async takeBatch(tenantId: string, ids: readonly string[], skipsLocked: boolean): Promise<TurnsTaken> {
     const prepared = await this.preparation.prepare(tenantId, ids, skipsLocked)
     if (prepared.size === 0) return { taken: 0, hasMore: false }
-    return this.database.workers.transaction({ tenantId }, (tx) => this.takeLocked(tenantId, prepared, skipsLocked, tx))
+    return this.database.timers.transaction({ tenantId }, (tx) => this.takeLocked(tenantId, prepared, skipsLocked, tx))
   }
 
   private async takeLocked(

@@ -27,7 +27,7 @@ export class TurnsRepository {
    * @param onlyReady leaves out those that have nothing to do any more
    */
   listUpcoming(tenantId: string, ids: readonly string[], onlyReady = false): Promise<UpcomingRow[]> {
-    return this.database.workers.read<UpcomingRow>(
+    return this.database.timers.read<UpcomingRow>(
       { tenantId },
       {
         name: onlyReady ? 'schedules_upcoming_ready' : 'schedules_upcoming',
@@ -82,7 +82,7 @@ export class TurnsRepository {
 
   /** Whether a schedule is due at this moment. */
   async isDue({ tenantId, id }: ScheduleKey): Promise<boolean> {
-    const rows = await this.database.workers.read<{ isDue: boolean }>(
+    const rows = await this.database.timers.read<{ isDue: boolean }>(
       { tenantId },
       {
         name: 'schedule_is_due',
