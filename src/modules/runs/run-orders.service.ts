@@ -57,6 +57,7 @@ export class RunOrders {
     await this.runs.addQueued(orders.map(toRun), tx)
   }
 
+  /** Has every replica look at the queue now. */
   async announce(): Promise<void> {
     await this.database.timers.transaction({}, (tx) => this.bell.ring(tx))
   }

@@ -23,10 +23,12 @@ const BATCHES_AT_ONCE = 3
 interface Taken {
   /** There was something to do, so there may be more. */
   readonly taken: boolean
+  /** Nobody looks for their runs yet. */
+  readonly hasOrdered: boolean
   readonly hasFailed: boolean
 }
 
-const NOTHING: Taken = { taken: false, hasFailed: false }
+const NOTHING: Taken = { taken: false, hasOrdered: false, hasFailed: false }
 
 interface Batch {
   readonly tenantId: string
@@ -81,10 +83,15 @@ export class ScheduleTicker implements OnApplicationBootstrap, BeforeApplication
 
   /** Runs that begin take the cores and the connections from due times that are yet to be seen to: these first. */
   private async announceRuns(restMs: number): Promise<void> {
-    const isPatient = restMs === 0 && performance.now() - this.unannouncedSince < MAX_UNANNOUNCED_MS
+    const isPatient = restMs === 0 && !this.isStopping && performance.now() - this.unannouncedSince < MAX_UNANNOUNCED_MS
     if (this.unannouncedSince === Infinity || isPatient) return
     this.unannouncedSince = Infinity
-    await this.turns.announceRuns().catch(() => undefined)
+    try {
+      await this.turns.announceRuns()
+    } catch (error) {
+      // The queue's sweep finds them.
+      this.logger.warn({ err: error, event: 'schedule_announcement_failed' }, 'schedule_announcement_failed')
+    }
   }
 
   /** @returns how long there is nothing to do. Never rejects. */
@@ -92,9 +99,9 @@ export class ScheduleTicker implements OnApplicationBootstrap, BeforeApplication
     try {
       const { ready, nextInMs, isFull } = await this.ready.look({ limit: SCHEDULES_PER_LOOK, aheadMs: BACKSTOP_MS })
       const lookedAt = performance.now()
-      const { taken, hasFailed } = await this.takeTurns(ready)
+      const { taken, hasOrdered, hasFailed } = await this.takeTurns(ready)
+      if (hasOrdered) this.unannouncedSince = Math.min(this.unannouncedSince, performance.now())
       // When those are due again is to be seen.
-      if (taken) this.unannouncedSince = Math.min(this.unannouncedSince, performance.now())
       if (taken) return 0
       // All are in the hands of others, who leave some behind these.
       if (isFull && !hasFailed) return MIN_REST_MS
@@ -114,13 +121,13 @@ export class ScheduleTicker implements OnApplicationBootstrap, BeforeApplication
   private async takeBatch({ tenantId, ids }: Batch): Promise<Taken> {
     if (this.isStopping) return NOTHING
     try {
-      const { taken, hasMore } = await this.turns.takeFree(tenantId, ids)
-      return { taken: taken > 0 || hasMore, hasFailed: false }
+      const { taken, ordered, hasMore } = await this.turns.takeFree(tenantId, ids)
+      return { taken: taken > 0 || hasMore, hasOrdered: ordered > 0, hasFailed: false }
     } catch (error) {
       if (ids.length > 1) return this.takeEach({ tenantId, ids })
       const fields = { err: error, event: 'schedule_turn_failed', tenantId, scheduleId: ids[0] }
       this.logger.warn(fields, 'schedule_turn_failed')
-      return { taken: false, hasFailed: true }
+      return { ...NOTHING, hasFailed: true }
     }
   }
 
@@ -154,7 +161,11 @@ export class ScheduleTicker implements OnApplicationBootstrap, BeforeApplication
 }
 
 function join(taken: readonly Taken[]): Taken {
-  return { taken: taken.some((one) => one.taken), hasFailed: taken.some((one) => one.hasFailed) }
+  return {
+    taken: taken.some((one) => one.taken),
+    hasOrdered: taken.some((one) => one.hasOrdered),
+    hasFailed: taken.some((one) => one.hasFailed),
+  }
 }
 
 /** In an order of chance: replicas that look at the same moment then begin with different ones. */

@@ -15,6 +15,8 @@ const MAX_TURNS = 10
 /** What a batch of turns has come to. */
 interface TurnsTaken {
   readonly taken: number
+  /** Runs that they have ordered. */
+  readonly ordered: number
   /** One of the schedules has more to do at this moment. */
   readonly hasMore: boolean
 }
@@ -31,7 +33,7 @@ export class ScheduleTurns {
     private readonly orders: RunOrders,
   ) {}
 
-  /** Turns of schedules of one tenant, without those that somebody else has at this moment. */
+  /** Turns of schedules of one tenant, without those that somebody else has at this moment. Their runs begin after {@link announceRuns}. */
   takeFree(tenantId: string, ids: readonly string[]): Promise<TurnsTaken> {
     return this.takeBatch(tenantId, ids, true)
   }
@@ -40,19 +42,17 @@ export class ScheduleTurns {
   async take({ tenantId, id }: ScheduleKey): Promise<void> {
     for (let turn = 0; turn < MAX_TURNS; turn += 1) {
       const { hasMore } = await this.takeBatch(tenantId, [id], false)
-      if (!hasMore) break
+      if (!hasMore) return
     }
-    await this.orders.announce()
   }
 
-  /** Runs of turns that were taken are looked for from now on. */
-  async announceRuns(): Promise<void> {
-    await this.orders.announce()
+  announceRuns(): Promise<void> {
+    return this.orders.announce()
   }
 
   private async takeBatch(tenantId: string, ids: readonly string[], skipsLocked: boolean): Promise<TurnsTaken> {
     const prepared = await this.preparation.prepare(tenantId, ids, skipsLocked)
-    if (prepared.size === 0) return { taken: 0, hasMore: false }
+    if (prepared.size === 0) return { taken: 0, ordered: 0, hasMore: false }
     return this.database.timers.transaction({ tenantId }, (tx) => this.takeLocked(tenantId, prepared, skipsLocked, tx))
   }
 
@@ -67,9 +67,9 @@ export class ScheduleTurns {
       const one = prepared.get(row.id)
       return (one && lockTurn(one, row, this.config.settings.SCHEDULE_GRACE_SECONDS)) ?? []
     })
-    if (turns.length > 0) await this.writer.write(turns, tx)
+    const ordered = turns.length > 0 ? await this.writer.write(turns, { announcesRuns: !skipsLocked }, tx) : 0
     // Those that were prepared in vain are to be prepared again.
     const hasMore = turns.length < rows.length || turns.some(({ moves }) => moves.hasMore)
-    return { taken: turns.length, hasMore }
+    return { taken: turns.length, ordered, hasMore }
   }
 }
