@@ -60,6 +60,8 @@ CREATE TABLE scheduled_tasks (
 -- The timer: over all tenants, the longest due first.
 CREATE INDEX idx_scheduled_tasks_ready_to_run ON scheduled_tasks (next_run_at, tenant_id, id) WHERE next_run_at IS NOT NULL;
 CREATE INDEX idx_scheduled_tasks_woken ON scheduled_tasks (tenant_id, id) WHERE is_woken;
+-- What an older time zone database gave: only cron knows zones.
+CREATE INDEX idx_scheduled_tasks_tz_version ON scheduled_tasks (tz_version) WHERE next_run_at IS NOT NULL AND cron IS NOT NULL;
 CREATE INDEX idx_scheduled_tasks_tenant_project ON scheduled_tasks (tenant_id, project_id) WHERE project_id IS NOT NULL;
 ALTER TABLE scheduled_tasks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE scheduled_tasks FORCE ROW LEVEL SECURITY;

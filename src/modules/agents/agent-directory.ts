@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import { LRU } from 'tiny-lru'
+import type { PoolName } from '#platform/database/database.js'
 import { type AgentDefinition, type AgentOverview, isAgentSlug } from './agent-definition.js'
 import { noSuchAgent } from './agents.errors.js'
 import { type AgentKey, AgentsRepository, type AgentVersionRow } from './agents.repository.js'
@@ -20,12 +21,12 @@ export class AgentDirectory {
   ) {}
 
   /** The current version. A built-in agent needs no database. @throws AppError `not_found` */
-  async get(tenantId: string, slug: string, caller: 'request' | 'worker' = 'request'): Promise<AgentDefinition> {
+  async get(tenantId: string, slug: string, pool: PoolName = 'requests'): Promise<AgentDefinition> {
     const builtIn = this.builtIn.find(slug)
     if (builtIn) return builtIn
-    const version = isAgentSlug(slug) ? await this.agents.findCurrentVersion({ tenantId, slug }, caller) : null
+    const version = isAgentSlug(slug) ? await this.agents.findCurrentVersion({ tenantId, slug }, pool) : null
     if (version === null) throw noSuchAgent()
-    return this.load({ tenantId, slug, version }, caller)
+    return this.load({ tenantId, slug, version }, pool)
   }
 
   /**
@@ -34,7 +35,7 @@ export class AgentDirectory {
    * @throws AppError `not_found`
    */
   async getVersion(tenantId: string, slug: string, version: number): Promise<AgentDefinition> {
-    return this.builtIn.find(slug) ?? (await this.load({ tenantId, slug, version }, 'worker'))
+    return this.builtIn.find(slug) ?? (await this.load({ tenantId, slug, version }, 'workers'))
   }
 
   isBuiltIn(slug: string): boolean {
@@ -66,11 +67,11 @@ export class AgentDirectory {
     )
   }
 
-  private async load(key: AgentKey & { version: number }, caller: 'request' | 'worker'): Promise<AgentDefinition> {
+  private async load(key: AgentKey & { version: number }, pool: PoolName): Promise<AgentDefinition> {
     const name = `${key.tenantId}/${key.slug}/${key.version}`
     const known = this.versions.get(name)
     if (known) return known
-    const row = await this.agents.findVersion(key, caller)
+    const row = await this.agents.findVersion(key, pool)
     if (!row) throw noSuchAgent()
     const definition = toDefinition(key.slug, row)
     this.versions.set(name, definition)

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import type { ConnectionPool } from '#platform/database/connection-pool.js'
-import { Database } from '#platform/database/database.js'
+import { Database, type PoolName } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
 import type { AgentContent, AgentOverview } from './agent-definition.js'
 
@@ -34,17 +34,14 @@ const VERSION_COLUMNS = 'version, definition, created_by AS "createdBy", created
 @Injectable()
 export class AgentsRepository {
   private readonly requests: ConnectionPool
-  private readonly workers: ConnectionPool
 
-  constructor(database: Database) {
+  constructor(private readonly database: Database) {
     this.requests = database.requests
-    this.workers = database.workers
   }
 
   /** The number of the current version; null for an agent that is not, or not any more. */
-  async findCurrentVersion({ tenantId, slug }: AgentKey, caller: 'request' | 'worker'): Promise<number | null> {
-    const pool = caller === 'request' ? this.requests : this.workers
-    const rows = await pool.read<{ version: number }>(
+  async findCurrentVersion({ tenantId, slug }: AgentKey, pool: PoolName): Promise<number | null> {
+    const rows = await this.database[pool].read<{ version: number }>(
       { tenantId },
       {
         name: 'agent_current_version',
@@ -59,10 +56,9 @@ export class AgentsRepository {
   /** Also of agents that are deleted. For requests and workers alike. */
   async findVersion(
     { tenantId, slug, version }: AgentKey & { version: number },
-    caller: 'request' | 'worker',
+    pool: PoolName,
   ): Promise<AgentVersionRow | null> {
-    const pool = caller === 'request' ? this.requests : this.workers
-    const rows = await pool.read<AgentVersionRow>(
+    const rows = await this.database[pool].read<AgentVersionRow>(
       { tenantId },
       {
         name: 'agent_version',
@@ -91,7 +87,7 @@ export class AgentsRepository {
 
   /** Those among `slugs`, or all with `slugs` null. For workers. */
   listForDelegation(tenantId: string, slugs: readonly string[] | null): Promise<AgentOverview[]> {
-    return this.workers.read<AgentOverview>(
+    return this.database.workers.read<AgentOverview>(
       { tenantId },
       {
         name: 'agents_for_delegation',

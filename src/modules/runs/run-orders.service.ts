@@ -37,14 +37,14 @@ export class RunOrders {
    * @throws AppError `not_found` for the agent, `validation_failed` for what the command asks
    */
   plan(requester: RunRequester, slug: string, command: StartRunCommand): Promise<PlannedRun> {
-    return this.planner.plan(requester, slug, command, 'worker')
+    return this.planner.plan(requester, slug, command, 'timers')
   }
 
   /** @throws AppError `budget_exceeded`, `unauthenticated` for a key that is gone */
   async assertAffordable(requester: RunRequester): Promise<void> {
     if (requester.apiKeyId === null) return
     const { tenantId } = requester
-    await this.database.workers.transaction({ tenantId }, (tx) => this.budgets.assertLeft(requester, tx))
+    await this.database.timers.transaction({ tenantId }, (tx) => this.budgets.assertLeft(requester, tx))
   }
 
   /** Queues runs of one tenant, in one statement. */
@@ -57,8 +57,9 @@ export class RunOrders {
     await this.runs.addQueued(orders.map(toRun), tx)
   }
 
+  /** Has every replica look at the queue now. */
   async announce(): Promise<void> {
-    await this.database.workers.transaction({}, (tx) => this.bell.ring(tx))
+    await this.database.timers.transaction({}, (tx) => this.bell.ring(tx))
   }
 
   /** Stops a run with all that it delegated: what is being worked on ends within a moment. Nothing where it had ended. */

@@ -6,6 +6,7 @@ import { AgentDirectory } from '#modules/agents'
 import { CostLedger } from '#modules/costs'
 import { ModelRegistry } from '#modules/models'
 import { AppConfig } from '#platform/config/app-config.js'
+import type { PoolName } from '#platform/database/database.js'
 import { mergeLimits } from './engine/merge-limits.js'
 import { OutputReader } from './engine/output-reader.service.js'
 import type { RunRequester } from './run-requester.js'
@@ -37,9 +38,9 @@ export class RunPlanner {
     requester: RunRequester,
     slug: string,
     command: StartRunCommand,
-    caller: 'request' | 'worker' = 'request',
+    pool: PoolName = 'requests',
   ): Promise<PlannedRun> {
-    const agent = await this.agents.get(requester.tenantId, slug, caller)
+    const agent = await this.agents.get(requester.tenantId, slug, pool)
     const [model = this.models.defaultModel, ...fallbackModels] = this.models.resolveChain(command.model, agent)
     const { outputSchema, metadata = {} } = command
     if (outputSchema) this.outputs.checkSchema(outputSchema)

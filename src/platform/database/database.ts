@@ -10,17 +10,24 @@ import type { Tx } from './tx.js'
 export const DATABASE_APP_URL = Symbol('DATABASE_APP_URL')
 
 const PROBE_POOL_SIZE = 1
+/** Three batches of schedules at once, and one for who looks what is next. */
+const TIMER_POOL_SIZE = 4
 const PROBE_TIMEOUT_MS = 1000
 /** How much longer than the server we wait for a statement: its refusal tells more than our silence. */
 const ANSWER_GRACE_MS = 1000
 
-/** The database, in three pools: a flood of requests starves neither background work nor the probes, nor they it. */
+/** Whose connections are used: those of requests, of background work, or of what is due at a moment. */
+export type PoolName = 'requests' | 'workers' | 'timers'
+
+/** The database, in four pools: a flood of requests starves neither background work nor the probes, nor they it. */
 @Injectable()
 export class Database implements OnModuleInit, OnApplicationShutdown {
   /** For requests. */
   readonly requests: ConnectionPool
   /** For background work. */
   readonly workers: ConnectionPool
+  /** For what is due at a moment: who waits behind a thousand runs for a connection is seconds late. */
+  readonly timers: ConnectionPool
   private readonly probes: ConnectionPool
 
   constructor(@Inject(DATABASE_APP_URL) appUrl: string, { settings }: AppConfig) {
@@ -32,6 +39,7 @@ export class Database implements OnModuleInit, OnApplicationShutdown {
     const shared = { url, connectTimeoutMs, statementTimeoutMs, answerTimeoutMs, preparedStatements }
     this.requests = new ConnectionPool({ ...shared, name: 'requests', size: settings.DATABASE_POOL_SIZE })
     this.workers = new ConnectionPool({ ...shared, name: 'workers', size: settings.DATABASE_WORKER_POOL_SIZE })
+    this.timers = new ConnectionPool({ ...shared, name: 'timers', size: TIMER_POOL_SIZE })
     this.probes = new ConnectionPool({
       ...shared,
       name: 'probes',
@@ -43,12 +51,12 @@ export class Database implements OnModuleInit, OnApplicationShutdown {
   }
 
   async onModuleInit(): Promise<void> {
-    await Promise.all([this.requests.open(), this.workers.open(), this.probes.open()])
+    await Promise.all([this.requests.open(), this.workers.open(), this.timers.open(), this.probes.open()])
   }
 
   /** Last of all: requests in flight have been answered by then. */
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all([this.requests.close(), this.workers.close(), this.probes.close()])
+    await Promise.all([this.requests.close(), this.workers.close(), this.timers.close(), this.probes.close()])
   }
 
   /** A request's transaction. */

@@ -13,6 +13,7 @@ export const INDEX_EXCEPTIONS: Readonly<Record<string, string>> = {
   idx_refresh_tokens_used: 'the sweep looks over all tenants',
   idx_runs_created_status: 'the sweep looks over all tenants',
   idx_scheduled_tasks_ready_to_run: 'the ticker looks over all tenants',
+  idx_scheduled_tasks_tz_version: 'the sweep looks over all tenants',
   idx_sessions_expiry: 'the sweep looks over all tenants',
   idx_task_executions_age: 'the sweep looks over all tenants',
   idx_webhook_messages_age: 'the sweep looks over all tenants',

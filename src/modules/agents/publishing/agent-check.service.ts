@@ -30,7 +30,7 @@ export class AgentCheck {
   /** First of all: of an agent that is not there, nothing else is said. @throws AppError `not_found`, `agent_built_in` */
   async assertOwn(key: AgentKey): Promise<void> {
     if (this.builtIn.find(key.slug)) throw agentBuiltIn()
-    const version = isAgentSlug(key.slug) ? await this.agents.findCurrentVersion(key, 'request') : null
+    const version = isAgentSlug(key.slug) ? await this.agents.findCurrentVersion(key, 'requests') : null
     if (version === null) throw noSuchAgent()
   }
 

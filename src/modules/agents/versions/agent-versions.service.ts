@@ -41,7 +41,7 @@ export class AgentVersions {
       return { ...toAgent(current, { builtIn: true }), ...UNPUBLISHED }
     }
     const wanted = isVersion(version) && !isBuiltIn ? { tenantId, slug, version: Number(version) } : null
-    const row = wanted && (await this.agents.findVersion(wanted, 'request'))
+    const row = wanted && (await this.agents.findVersion(wanted, 'requests'))
     if (!row) throw new AppError('not_found', 'not_found', { detail: 'The agent has no such version.' })
     const agent = toAgent({ ...row.definition, slug, version: row.version }, { builtIn: false })
     return { ...agent, createdAt: row.createdAt.toISOString(), createdBy: row.createdBy }

@@ -36,11 +36,11 @@ interface Standing {
 @Injectable()
 export class StandingsRepository {
   private readonly requests: ConnectionPool
-  private readonly workers: ConnectionPool
+  private readonly timers: ConnectionPool
 
   constructor(database: Database) {
     this.requests = database.requests
-    this.workers = database.workers
+    this.timers = database.timers
   }
 
   /** The user's role in the session's tenant; null when the session is over or the member is gone or suspended. */
@@ -89,9 +89,9 @@ export class StandingsRepository {
     return rows[0]?.role ?? null
   }
 
-  /** The role of a member, and the scopes of the key that he acts by; null when either does not stand any more. Not for requests. */
+  /** The role of a member, and the scopes of the key that he acts by; null when either does not stand any more. For what is due, not for requests. */
   async findStanding({ tenantId, userId, apiKeyId }: StandingKey): Promise<Standing | null> {
-    const rows = await this.workers.read<Standing>(
+    const rows = await this.timers.read<Standing>(
       { tenantId },
       {
         name: 'standing',

@@ -29,7 +29,7 @@ export class ReadySchedulesRepository {
 
   /** @param except ids that are left out */
   async look(ask: { limit: number; aheadMs: number; except: readonly string[] }): Promise<ReadyLook> {
-    const rows = await this.database.workers.read<ReadyRow>(
+    const rows = await this.database.timers.read<ReadyRow>(
       { purpose: 'scheduler.dispatch' },
       {
         name: 'schedules_ready',
@@ -58,7 +58,7 @@ export class ReadySchedulesRepository {
 
   /** Those whose next time an older time zone database gave, behind `after`; versions sort by their age (`2026a` < `2026b`). */
   listStale(tzVersion: string, after: ScheduleKey | null, limit: number): Promise<ScheduleKey[]> {
-    return this.database.workers.read<ScheduleKey>(
+    return this.database.timers.read<ScheduleKey>(
       { purpose: 'scheduler.dispatch' },
       {
         name: 'schedules_stale',

@@ -1,6 +1,5 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { Injectable } from '@nestjs/common'
-import { RunOrders } from '#modules/runs'
 import { Database } from '#platform/database/database.js'
 import type { ScheduleKey } from '../schedules/schedule.js'
 import { type LockedTurn, lockTurn, type PreparedTurn, runBytesOf, type Watch } from './locked-turn.js'
@@ -19,6 +18,8 @@ const MAX_COMPUTING_MS = 20
 /** What a batch of turns has come to. */
 interface TurnsTaken {
   readonly taken: number
+  /** Runs that they have ordered. */
+  readonly ordered: number
   /** One of the schedules has more to do at this moment. */
   readonly hasMore: boolean
 }
@@ -32,7 +33,6 @@ export class ScheduleTurns {
     private readonly repository: TurnsRepository,
     private readonly writer: TurnWriter,
     private readonly watch: ScheduleWatch,
-    private readonly orders: RunOrders,
   ) {}
 
   /** Turns of schedules of one tenant, without those that somebody else has at this moment. Their runs are to be announced. */
@@ -48,9 +48,8 @@ export class ScheduleTurns {
     for (let turn = 0; turn < MAX_TURNS; turn += 1) {
       const prepared = await this.preparation.prepare(tenantId, [id], false)
       const { hasMore } = await this.takeBatch(tenantId, prepared, false)
-      if (!hasMore) break
+      if (!hasMore) return
     }
-    await this.orders.announce()
   }
 
   private async takeBatch(
@@ -58,19 +57,20 @@ export class ScheduleTurns {
     prepared: ReadonlyMap<string, PreparedTurn>,
     skipsLocked: boolean,
   ): Promise<TurnsTaken> {
-    if (prepared.size === 0) return { taken: 0, hasMore: false }
+    if (prepared.size === 0) return { taken: 0, ordered: 0, hasMore: false }
     const watch = await this.watch.look()
-    return this.database.workers.transaction({ tenantId }, async (tx) => {
+    return this.database.timers.transaction({ tenantId }, async (tx) => {
       const rows = await this.repository.lock(tenantId, [...prepared.keys()], skipsLocked, tx)
       const pairs = rows.flatMap((row) => {
         const one = prepared.get(row.id)
         return one ? [{ one, row }] : []
       })
       const turns = await takeAll(pairs, watch)
-      if (turns.length > 0) await this.writer.write(turns, tx)
+      const announcesRuns = !skipsLocked
+      const ordered = turns.length > 0 ? await this.writer.write(turns, { announcesRuns }, tx) : 0
       // Those that were prepared in vain, or are too many, have their turns at once.
       const hasMore = turns.length < pairs.length || turns.some(({ moves }) => moves.hasMore || moves.isWoken)
-      return { taken: turns.length, hasMore }
+      return { taken: turns.length, ordered, hasMore }
     })
   }
 }

@@ -14,7 +14,7 @@ export class ScheduleWatchRepository {
    * @returns since when there is no break
    */
   async renew(graceSeconds: number): Promise<Date> {
-    const rows = await this.database.workers.flight(WATCH, (tx) =>
+    const rows = await this.database.timers.flight(WATCH, (tx) =>
       tx.query<{ since: Date }>({
         name: 'scheduler_watch',
         text: `UPDATE scheduler_watch

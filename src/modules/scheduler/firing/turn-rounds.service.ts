@@ -69,16 +69,16 @@ export class TurnRounds {
     )
     for (const id of batch.ids) this.busy.set(id, turns)
     const hasTaken = await turns
-    if (hasTaken) await this.announceRuns()
+    await this.announceRuns()
     return hasTaken
   }
 
   private async takeBatch({ tenantId, ids }: Batch): Promise<boolean> {
     if (this.isClosed) return false
     try {
-      const { taken, hasMore } = await this.turns.takeFree(tenantId, ids)
+      const { taken, ordered, hasMore } = await this.turns.takeFree(tenantId, ids)
       for (const id of ids) this.backoff.succeeded(id)
-      if (taken > 0) this.unannouncedSinceMs = Math.min(this.unannouncedSinceMs, performance.now())
+      if (ordered > 0) this.unannouncedSinceMs = Math.min(this.unannouncedSinceMs, performance.now())
       return taken > 0 || hasMore
     } catch (error) {
       return this.goOnAfter(error, { tenantId, ids })
@@ -105,7 +105,12 @@ export class TurnRounds {
     const isPatient = this.busy.size > 0 && performance.now() - this.unannouncedSinceMs < MAX_UNANNOUNCED_MS
     if (this.unannouncedSinceMs === Infinity || isPatient) return
     this.unannouncedSinceMs = Infinity
-    await this.orders.announce().catch(() => undefined)
+    try {
+      await this.orders.announce()
+    } catch (error) {
+      // The queue's sweep finds them.
+      this.logger.warn({ err: error, event: 'schedule_announcement_failed' }, 'schedule_announcement_failed')
+    }
   }
 }
 

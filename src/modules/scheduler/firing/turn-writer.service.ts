@@ -24,14 +24,18 @@ export class TurnWriter {
     private readonly metrics: FiringMetrics,
   ) {}
 
-  /** Their rows are locked by `tx`. */
-  async write(turns: readonly LockedTurn[], tx: Tx): Promise<void> {
+  /**
+   * Their rows are locked by `tx`.
+   * @param announcesRuns else whoever has more to write announces them, once
+   * @returns how many runs were ordered
+   */
+  async write(turns: readonly LockedTurn[], { announcesRuns }: { announcesRuns: boolean }, tx: Tx): Promise<number> {
     const added = turns.flatMap(toAdded)
     const started = turns.flatMap(toStarted)
     const orders = [...added, ...started].flatMap(({ order }) => order ?? [])
     await Promise.all([
       // First of all: executions refer to their runs.
-      ifAny(orders, (some) => this.orders.addUnannounced(some, tx)),
+      ifAny(orders, (some) => (announcesRuns ? this.orders.add(some, tx) : this.orders.addUnannounced(some, tx))),
       ifAny(
         turns.flatMap(({ closed }) => closed),
         (some) => this.repository.close(some, tx),
@@ -57,6 +61,7 @@ export class TurnWriter {
     await this.stopRunning(turns, tx)
     for (const turn of turns) await this.tell(turn, tx)
     tx.afterCommit(() => turns.forEach((turn) => this.metrics.note(turn)))
+    return orders.length
   }
 
   /** Their executions end with their runs. */

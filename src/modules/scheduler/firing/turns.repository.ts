@@ -30,7 +30,7 @@ export class TurnsRepository {
    * @param onlyReady leaves out those that have nothing to do any more
    */
   listUpcoming(tenantId: string, ids: readonly string[], onlyReady = false): Promise<UpcomingRow[]> {
-    return this.database.workers.read<UpcomingRow>(
+    return this.database.timers.read<UpcomingRow>(
       { tenantId },
       {
         name: onlyReady ? 'schedules_upcoming_ready' : 'schedules_upcoming',
@@ -88,7 +88,7 @@ export class TurnsRepository {
 
   /** Ends of runs whose schedule is deleted concern nobody any more. */
   async forgetEnds(tenantId: string, ids: readonly string[]): Promise<void> {
-    await this.database.workers.transaction({ tenantId }, (tx) =>
+    await this.database.timers.transaction({ tenantId }, (tx) =>
       tx.execute({
         name: 'executions_forget',
         text: `UPDATE task_executions e SET is_uncounted = false FROM scheduled_tasks s

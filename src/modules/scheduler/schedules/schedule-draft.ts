@@ -70,8 +70,9 @@ export function draftChange(before: ScheduleRecord, request: ChangeRequest): Sch
 /** Where it stands after a change; null: where it stood. */
 function findPlace(before: ScheduleRecord, { settings, isActive, now }: ChangeRequest): SchedulePlace | null {
   const base = { ...before, ...settings }
-  // Other times begin now: the old ones are dealt with, and the new ones that have passed never were.
-  if (!haveSameTimes(before, settings)) return placed({ ...base, anchorAt: now }, { isActive, cursorAt: now })
+  // Other times hold for what is due from now on.
+  if (!haveSameTimes(before, settings))
+    return placed({ ...base, anchorAt: now }, { isActive, cursorAt: pendingSince(base, now) })
   // Nobody has waited for the times that were due meanwhile; one whose jitter is not over yet is still to come.
   if (isActive && !before.isActive) return placed(base, { isActive, cursorAt: pendingSince(base, now) })
   // It was over: what would have been due since never was.
