@@ -123,13 +123,13 @@ CREATE POLICY task_executions_retention ON task_executions FOR DELETE TO :"app_r
   USING (CASE WHEN app_purpose() = 'scheduler.retention' THEN created_at < now() - interval '1 day' AND finished_at IS NOT NULL ELSE false END);
 
 -- Since when somebody has been there, without a break, to see to what is due: what was due before may have been missed, and what is
--- late since is only late. One row, which every replica renews.
+-- late since is only late. One row, `schedules`, which every replica renews.
 CREATE TABLE scheduler_watch (
-  id            boolean PRIMARY KEY DEFAULT true CONSTRAINT scheduler_watch_one_check CHECK (id),
+  watched       text PRIMARY KEY,
   last_seen_at  timestamptz NOT NULL,
   watched_since timestamptz NOT NULL
 ) WITH (fillfactor = 10);
-INSERT INTO scheduler_watch (last_seen_at, watched_since) VALUES (now(), now());
+INSERT INTO scheduler_watch (watched, last_seen_at, watched_since) VALUES ('schedules', now(), now());
 ALTER TABLE scheduler_watch ENABLE ROW LEVEL SECURITY;
 ALTER TABLE scheduler_watch FORCE ROW LEVEL SECURITY;
 CREATE POLICY scheduler_watch_keeping ON scheduler_watch TO :"app_role"

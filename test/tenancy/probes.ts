@@ -11,6 +11,7 @@ const REFUSED_BY_POLICY = /row-level security policy/
 const TABLES_OF_PURPOSES: Readonly<Record<string, string>> = {
   'rate-limits': 'rate_limit_windows',
   'csp-reports': 'csp_reports',
+  'scheduler.watch': 'scheduler_watch',
 }
 
 interface Attack {

@@ -337,7 +337,7 @@ const FACTORIES: Readonly<Record<string, (world: World) => Row>> = {
     created_at: NOW,
     finished_at: NOW,
   }),
-  scheduler_watch: () => ({ id: true, last_seen_at: NOW, watched_since: NOW }),
+  scheduler_watch: ({ scheduleId }) => ({ watched: scheduleId, last_seen_at: NOW, watched_since: NOW }),
   schedule_policies: ({ tenantId }) => ({ tenant_id: tenantId, min_interval_seconds: 60, updated_at: NOW }),
 }
 

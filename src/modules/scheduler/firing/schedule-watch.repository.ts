@@ -21,7 +21,7 @@ export class ScheduleWatchRepository {
                   SET watched_since = CASE WHEN last_seen_at < clock_timestamp() - $1 * interval '1 s' THEN clock_timestamp()
                                            ELSE watched_since END,
                       last_seen_at = clock_timestamp()
-            RETURNING watched_since AS since`,
+                WHERE watched = 'schedules' RETURNING watched_since AS since`,
         values: [graceSeconds],
       }),
     )
