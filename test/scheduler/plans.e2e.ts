@@ -123,8 +123,9 @@ describe('a turn', () => {
       await expectIndexes(statements, indexes)
       for (const statement of statements.filter(({ text }) => text.includes('scheduled_tasks'))) {
         const scans = await scansOf(database, statement, 'once')
-        const rows = scans.filter(({ table }) => table === 'scheduled_tasks').map((scan) => scan.rows)
-        expect(rows).toEqual([scheduleIds.length])
+        const read = scans.filter(({ table }) => table === 'scheduled_tasks').map(({ rows }) => rows)
+        // The limit for the lock reads nothing.
+        expect(read.filter((rows) => rows !== scheduleIds.length)).toEqual([])
       }
     },
   )
