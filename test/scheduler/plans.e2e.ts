@@ -18,7 +18,7 @@ const EXECUTIONS = 100_000
 const EXECUTIONS_OF_BUSIEST = 20_000
 const DUE = 40
 const UNCOUNTED = 20
-const LOOK = { limit: 1000, aheadMs: 1000, except: [] }
+const LOOK = { limit: 1000, aheadMs: 1000, except: { ids: [], tenants: [] } }
 
 let database: MigratedDatabase
 let tenantId: string

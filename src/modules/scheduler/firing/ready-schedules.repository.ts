@@ -12,6 +12,12 @@ export interface ReadyLook {
   readonly isFull: boolean
 }
 
+/** What a look leaves out. */
+export interface Reserved {
+  readonly ids: readonly string[]
+  readonly tenants: readonly string[]
+}
+
 interface ReadyRow extends ScheduleKey {
   readonly inMs: number
 }
@@ -27,8 +33,7 @@ const FIRST_ID = '00000000-0000-0000-0000-000000000000'
 export class ReadySchedulesRepository {
   constructor(private readonly database: Database) {}
 
-  /** @param except ids that are left out */
-  async look(ask: { limit: number; aheadMs: number; except: readonly string[] }): Promise<ReadyLook> {
+  async look(ask: { limit: number; aheadMs: number; except: Reserved }): Promise<ReadyLook> {
     const rows = await this.database.timers.read<ReadyRow>(
       { purpose: 'scheduler.dispatch' },
       {
@@ -38,13 +43,15 @@ export class ReadySchedulesRepository {
                                row_number() OVER (PARTITION BY due.tenant_id ORDER BY due.next_run_at) AS nth
                           FROM (SELECT tenant_id, id, next_run_at FROM scheduled_tasks
                                  WHERE next_run_at <= now() + $2 * interval '1 ms' ORDER BY next_run_at LIMIT $4) AS due
-                         WHERE due.id <> ALL($3)) AS ranked
+                         WHERE due.id <> ALL($3) AND due.tenant_id <> ALL($6)) AS ranked
                  WHERE nth <= $5 ORDER BY nth, next_run_at LIMIT $1)
                UNION ALL
-               (SELECT DISTINCT tenant_id, schedule_id, 0::float8 FROM task_executions WHERE is_uncounted AND schedule_id <> ALL($3) LIMIT $1)
+               (SELECT DISTINCT tenant_id, schedule_id, 0::float8 FROM task_executions WHERE is_uncounted AND schedule_id <> ALL($3)
+                   AND tenant_id <> ALL($6) LIMIT $1)
                UNION ALL
-               (SELECT tenant_id, id, 0 FROM scheduled_tasks WHERE is_woken AND id <> ALL($3) LIMIT $1)`,
-        values: [ask.limit, ask.aheadMs, ask.except, WINDOW, SCHEDULES_PER_TENANT],
+               (SELECT tenant_id, id, 0 FROM scheduled_tasks WHERE is_woken AND id <> ALL($3)
+                   AND tenant_id <> ALL($6) LIMIT $1)`,
+        values: [ask.limit, ask.aheadMs, ask.except.ids, WINDOW, SCHEDULES_PER_TENANT, ask.except.tenants],
       },
     )
     const later = rows.flatMap(({ inMs }) => (inMs > 0 ? [inMs] : []))

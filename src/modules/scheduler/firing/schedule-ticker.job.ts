@@ -53,8 +53,6 @@ export class ScheduleTicker implements OnApplicationBootstrap, BeforeApplication
 
   /** Turns go on while the next look is made: one that takes long holds up nobody. @returns how long there is nothing to do. Never rejects. */
   private async look(): Promise<number> {
-    // Whoever ends his turn rings.
-    if (this.rounds.isFull) return BACKSTOP_MS
     try {
       const { reserved } = this.rounds
       const look = { limit: SCHEDULES_PER_LOOK, aheadMs: BACKSTOP_MS, except: reserved }

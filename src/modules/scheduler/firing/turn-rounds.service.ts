@@ -4,6 +4,7 @@ import pLimit from 'p-limit'
 import { AppError } from '#kernel/app-error.js'
 import { RunOrders } from '#modules/runs'
 import type { ScheduleKey } from '../schedules/schedule.js'
+import type { Reserved } from './ready-schedules.repository.js'
 import { ScheduleTurns } from './schedule-turns.service.js'
 import { TurnBackoff } from './turn-backoff.js'
 
@@ -11,8 +12,8 @@ import { TurnBackoff } from './turn-backoff.js'
 const SCHEDULES_PER_BATCH = 100
 /** Each has a connection of those for background work. */
 const BATCHES_AT_ONCE = 3
-/** Schedules whose turns wait for others'; more are looked for when there is room. */
-const MAX_BUSY = 1000
+/** Of one tenant under way or waiting: a place is left for the others, whatever it has due. */
+const BATCHES_PER_TENANT = 2
 /** Runs of due times wait for other due times no longer. */
 const MAX_UNANNOUNCED_MS = 500
 
@@ -30,6 +31,7 @@ export class TurnRounds {
   private readonly atOnce = pLimit(BATCHES_AT_ONCE)
   private readonly backoff = new TurnBackoff()
   private readonly busy = new Map<string, Promise<unknown>>()
+  private readonly batches = new Map<string, number>()
   private unannouncedSinceMs = Infinity
   private isClosed = false
 
@@ -41,13 +43,10 @@ export class TurnRounds {
     logger.setContext(TurnRounds.name)
   }
 
-  get isFull(): boolean {
-    return this.busy.size >= MAX_BUSY
-  }
-
-  /** Schedules that are not to be looked at: their turn is coming, or has failed a moment ago. */
-  get reserved(): string[] {
-    return [...this.busy.keys(), ...this.backoff.resting(performance.now())]
+  /** What is not to be looked at: schedules whose turn is coming, or has failed a moment ago; tenants that have as much under way as may be. */
+  get reserved(): Reserved {
+    const tenants = [...this.batches].flatMap(([tenantId, count]) => (count >= BATCHES_PER_TENANT ? [tenantId] : []))
+    return { ids: [...this.busy.keys(), ...this.backoff.resting(performance.now())], tenants }
   }
 
   /** @returns once all have had their turns; whether one had anything to do. Never rejects. */
@@ -64,13 +63,19 @@ export class TurnRounds {
   }
 
   private async reserve(batch: Batch): Promise<boolean> {
-    const turns = this.atOnce(() => this.takeBatch(batch)).finally(() =>
-      batch.ids.forEach((id) => this.busy.delete(id)),
-    )
+    const turns = this.atOnce(() => this.takeBatch(batch)).finally(() => this.leave(batch))
+    this.batches.set(batch.tenantId, (this.batches.get(batch.tenantId) ?? 0) + 1)
     for (const id of batch.ids) this.busy.set(id, turns)
     const hasTaken = await turns
     await this.announceRuns()
     return hasTaken
+  }
+
+  private leave({ tenantId, ids }: Batch): void {
+    for (const id of ids) this.busy.delete(id)
+    const left = (this.batches.get(tenantId) ?? 1) - 1
+    if (left > 0) this.batches.set(tenantId, left)
+    else this.batches.delete(tenantId)
   }
 
   private async takeBatch({ tenantId, ids }: Batch): Promise<boolean> {
