@@ -38,8 +38,6 @@ export class ScheduleTurns {
   /** Turns of schedules of one tenant, without those that somebody else has at this moment. Their runs are to be announced. */
   async takeFree(tenantId: string, ids: readonly string[]): Promise<TurnsTaken> {
     const prepared = await this.preparation.prepare(tenantId, ids, true)
-    const gone = ids.filter((id) => !prepared.has(id))
-    if (gone.length > 0) await this.repository.forgetEnds(tenantId, gone)
     return this.takeBatch(tenantId, prepared, true)
   }
 

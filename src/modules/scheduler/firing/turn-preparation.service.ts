@@ -27,7 +27,10 @@ export class TurnPreparation {
     ids: readonly string[],
     onlyReady: boolean,
   ): Promise<ReadonlyMap<string, PreparedTurn>> {
-    const upcoming = (await this.repository.listUpcoming(tenantId, ids, onlyReady)).map(toUpcoming)
+    const rows = await this.repository.listUpcoming(tenantId, ids, onlyReady)
+    const gone = rows.filter(({ isDeleted }) => isDeleted).map(({ id }) => id)
+    if (gone.length > 0) await this.repository.forgetEnds(tenantId, gone)
+    const upcoming = rows.filter(({ isDeleted }) => !isDeleted).map(toUpcoming)
     const requesters = upcoming.flatMap((one) => one.requesters)
     const refusals = await this.plans.findRefusals(tenantId, requesters)
     const prepared = upcoming.map(async (one): Promise<[string, PreparedTurn]> => {
@@ -42,7 +45,7 @@ export class TurnPreparation {
   }
 }
 
-function toUpcoming({ isDue, now: _now, waitingFor, ...row }: UpcomingRow): Upcoming {
+function toUpcoming({ isDue, isDeleted: _isDeleted, now: _now, waitingFor, ...row }: UpcomingRow): Upcoming {
   const schedule = toRecord(row)
   const own = { userId: schedule.userId, apiKeyId: schedule.apiKeyId }
   const waiting = waitingFor.map(({ userId, apiKeyId }) => (userId === null ? own : { userId, apiKeyId }))

@@ -10,6 +10,7 @@ export interface Requester {
 export interface UpcomingRow extends ScheduleRow {
   /** A due time of its own is at hand. */
   readonly isDue: boolean
+  readonly isDeleted: boolean
   readonly now: Date
   /** For whom the first of those that wait are; null ids: for the schedule's own. */
   readonly waitingFor: readonly { readonly userId: string | null; readonly apiKeyId: string | null }[]

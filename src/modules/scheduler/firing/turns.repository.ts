@@ -26,7 +26,7 @@ export class TurnsRepository {
   constructor(private readonly database: Database) {}
 
   /**
-   * Nothing is locked: what is prepared holds for the revision that was read.
+   * Deleted ones, too, where ends of theirs are to be taken note of. Nothing is locked: what is prepared holds for the revision that was read.
    * @param onlyReady leaves out those that have nothing to do any more
    */
   listUpcoming(tenantId: string, ids: readonly string[], onlyReady = false): Promise<UpcomingRow[]> {
@@ -35,9 +35,10 @@ export class TurnsRepository {
       {
         name: onlyReady ? 'schedules_upcoming_ready' : 'schedules_upcoming',
         text: `SELECT ${SCHEDULE_COLUMNS}, coalesce(s.next_run_at <= now() + $5 * interval '1 ms' OR (${STALE}), false) AS "isDue", clock_timestamp() AS now,
+                      s.deleted_at IS NOT NULL AS "isDeleted",
                       ARRAY(SELECT jsonb_build_object('userId', e.user_id, 'apiKeyId', e.api_key_id) FROM task_executions e
                              WHERE ${OPEN} AND e.queued_since IS NOT NULL ORDER BY ${WAITING_ORDER} LIMIT $4) AS "waitingFor"
-                 FROM scheduled_tasks s WHERE s.tenant_id = $1 AND s.id = ANY($2) AND s.deleted_at IS NULL ${onlyReady ? `AND ${READY}` : ''}`,
+                 FROM scheduled_tasks s WHERE s.tenant_id = $1 AND s.id = ANY($2) AND ${onlyReady ? READY : 's.deleted_at IS NULL'}`,
         values: [tenantId, ids, TZ_DATABASE_VERSION, MAX_WAITING_READ, PREPARED_AHEAD_MS],
       },
     )
