@@ -116,8 +116,8 @@ describe('a turn', () => {
     'reads its schedules, and of their executions those that are open (only ready: %s)',
     async (isReady) => {
       const statements = await recorded.during(async () => {
-        await turns.listUpcoming(tenantId, scheduleIds, isReady)
-        await turns.lock(tenantId, scheduleIds, isReady, tx())
+        await turns.listUpcoming([{ tenantId, ids: scheduleIds }], isReady)
+        await turns.lock([{ tenantId, ids: scheduleIds }], isReady, tx())
       })
       const indexes = { scheduled_tasks: /_pkey$/, task_executions: /_(open|uncounted)$/, runs: /^runs_pkey$/ }
       await expectIndexes(statements, indexes)
@@ -141,7 +141,7 @@ describe('a turn', () => {
       await writes.giveReason([execution.id], 'x', tx())
       await new RunEndsRepository().end({ runId, status: 'completed', reason: null }, tx())
       await new ExecutionsRepository(recorded.database).get({ tenantId }, execution.id, tx())
-      await turns.forgetEnds(tenantId, scheduleIds)
+      await turns.forgetEnds({ tenantId, ids: scheduleIds })
     })
     await expectIndexes(statements, { task_executions: /_(pkey|run_key|open|uncounted)$/ })
   })

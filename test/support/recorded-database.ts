@@ -21,13 +21,19 @@ export class RecordedDatabase {
     const pool = {
       read: async (scope: Scope, statement: Statement) => this.note(scope, statement),
       transaction: <T>(scope: Scope, work: (tx: Tx) => Promise<T>) => work(this.tx(scope)),
+      flight: <T>(scope: Scope, work: (tx: Tx) => Promise<T>) => work(this.tx(scope)),
     }
     return { ...pool, requests: pool, workers: pool, timers: pool } as unknown as Database
   }
 
   tx(scope: Scope): Tx {
-    const query = async (statement: Statement) =>
-      ({ rows: this.note(scope, statement), rowCount: 0 }) as QueryResult<never>
+    let current = scope
+    const query = async (statement: Statement) => {
+      // Said in the tenant's own scope from then on.
+      if (statement.name === 'rescope') current = { tenantId: String(statement.values?.[0]) }
+      const rows = statement.name === 'rescope' ? [] : this.note(current, statement)
+      return { rows, rowCount: 0 } as unknown as QueryResult<never>
+    }
     return new Tx({ query }, { scope, canPrepare: true })
   }
 

@@ -103,6 +103,12 @@ export class Tx {
     this.scope = scope
   }
 
+  /** Asks for what `work` asks for at once in another scope, in one message. What comes behind it stays in that scope. */
+  async within<T>(scope: Scope, work: () => Promise<T>): Promise<T> {
+    const [, result] = await Promise.all([this.rescope(scope), work()])
+    return result
+  }
+
   /** Runs one statement and gives its rows. */
   async query<Row extends QueryResultRow>(statement: Statement): Promise<Row[]> {
     return (await this.send<Row>(statement)).rows

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import type { ConnectionPool } from '#platform/database/connection-pool.js'
 import { Database } from '#platform/database/database.js'
+import type { Tx } from '#platform/database/tx.js'
 import type { Permission, Role } from '#platform/http/principal.js'
 
 export interface SessionKey {
@@ -89,19 +90,25 @@ export class StandingsRepository {
     return rows[0]?.role ?? null
   }
 
-  /** The role of a member, and the scopes of the key that he acts by; null when either does not stand any more. For what is due, not for requests. */
-  async findStanding({ tenantId, userId, apiKeyId }: StandingKey): Promise<Standing | null> {
-    const rows = await this.timers.read<Standing>(
-      { tenantId },
-      {
-        name: 'standing',
-        text: `SELECT m.role, k.scopes FROM memberships m
+  /**
+   * The roles of members, and the scopes of the keys that they act by, in the order of the keys; null where either does not stand any
+   * more. Of several tenants in one flight. For what is due, not for requests.
+   */
+  findStandings(keys: readonly StandingKey[]): Promise<(Standing | null)[]> {
+    return this.timers.flight({}, (tx) =>
+      Promise.all(keys.map((key) => tx.within({ tenantId: key.tenantId }, () => this.findStanding(key, tx)))),
+    )
+  }
+
+  private async findStanding({ tenantId, userId, apiKeyId }: StandingKey, tx: Tx): Promise<Standing | null> {
+    const rows = await tx.query<Standing>({
+      name: 'standing',
+      text: `SELECT m.role, k.scopes FROM memberships m
                  LEFT JOIN api_keys k ON k.tenant_id = m.tenant_id AND k.id = $3 AND k.user_id = m.user_id
                   AND (k.expires_at IS NULL OR k.expires_at > now())
                 WHERE m.tenant_id = $1 AND m.user_id = $2 AND m.disabled_at IS NULL AND ($3::uuid IS NULL OR k.id IS NOT NULL)`,
-        values: [tenantId, userId, apiKeyId],
-      },
-    )
+      values: [tenantId, userId, apiKeyId],
+    })
     return rows[0] ?? null
   }
 }

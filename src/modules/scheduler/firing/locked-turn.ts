@@ -83,7 +83,7 @@ function withStanding(schedule: ScheduleRecord, row: LockedRow): ScheduleRecord 
 }
 
 function requesterKey({ userId, apiKeyId }: WaitingExecutionRow, schedule: ScheduleRecord): string {
-  return keyOf(userId === null ? schedule : { userId, apiKeyId })
+  return keyOf(userId === null ? schedule : { tenantId: schedule.tenantId, userId, apiKeyId })
 }
 
 interface PlannedExecution {

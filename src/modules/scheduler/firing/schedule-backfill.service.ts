@@ -51,7 +51,7 @@ export class ScheduleBackfill {
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
       // What is due now is fired, and not made up for.
       await this.turns.take(key)
-      const [row] = await this.schedules.listUpcoming(tenantId, [id])
+      const [row] = await this.schedules.listUpcoming([{ tenantId, ids: [id] }])
       if (!row) throw noSuchSchedule()
       const schedule = toRecord(row)
       if (Date.parse(command.to) > row.now.getTime()) throw invalidField('/to', 'It must not be in the future.')
@@ -67,7 +67,7 @@ export class ScheduleBackfill {
   /** Null: the schedule has changed meanwhile. */
   private async queue({ principal, schedule, command, times }: Request, tx: Tx): Promise<Backfill | null> {
     const { tenantId, id } = schedule
-    const [row] = await this.schedules.lock(tenantId, [id], false, tx)
+    const [row] = await this.schedules.lock([{ tenantId, ids: [id] }], false, tx)
     if (!row) throw noSuchSchedule()
     if (Number(row.revision) !== schedule.revision) return null
     if (!row.isActive) throw schedulePaused()

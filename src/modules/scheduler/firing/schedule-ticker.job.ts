@@ -17,7 +17,8 @@ const SCHEDULES_PER_LOOK = 500
 @Injectable()
 export class ScheduleTicker implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private isStopping = false
-  private hasRung = false
+  /** When those who have rung since the last look are to be heard. */
+  private wakeAtMs = Infinity
   private wake: () => void = () => undefined
   private ticking: Promise<void> | undefined
 
@@ -45,7 +46,7 @@ export class ScheduleTicker implements OnApplicationBootstrap, BeforeApplication
 
   private async tick(): Promise<void> {
     while (!this.isStopping) {
-      this.hasRung = false
+      this.wakeAtMs = Infinity
       const restMs = await this.look()
       if (!this.isStopping) await this.rest(restMs)
     }
@@ -67,27 +68,26 @@ export class ScheduleTicker implements OnApplicationBootstrap, BeforeApplication
 
   /** Those that had something to do may have more, and their next time is to be learned. */
   private async take(ready: Parameters<TurnRounds['take']>[0]): Promise<void> {
-    if (ready.length > 0 && (await this.rounds.take(ready))) this.ring()
+    if (ready.length > 0 && (await this.rounds.take(ready))) this.ring(0)
   }
 
   /** Those who ring within a moment share a look. */
-  private ring(): void {
-    if (this.hasRung) return
-    this.hasRung = true
+  private ring(restMs = MIN_REST_MS): void {
+    this.wakeAtMs = Math.min(this.wakeAtMs, performance.now() + restMs)
     this.wake()
   }
 
   private async rest(restMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    let timer = setTimeout(resolve, Math.ceil(restMs))
+    const endsAtMs = performance.now() + restMs
+    let timer: NodeJS.Timeout | undefined
     this.wake = () => {
-      this.wake = resolve
       clearTimeout(timer)
-      timer = setTimeout(resolve, this.isStopping ? 0 : Math.min(restMs, MIN_REST_MS))
+      const leftMs = this.isStopping ? 0 : Math.min(endsAtMs, this.wakeAtMs) - performance.now()
+      timer = setTimeout(resolve, Math.max(0, Math.ceil(leftMs)))
     }
-    if (this.hasRung) this.wake()
+    this.wake()
     await promise
     this.wake = () => undefined
-    clearTimeout(timer)
   }
 }

@@ -44,7 +44,7 @@ export class ScheduleTrigger {
     const { tenantId } = principal
     if (!mayRunSchedules(principal.permissions)) throw mayNotRun()
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-      const [row] = isUuid(id) ? await this.turns.listUpcoming(tenantId, [id]) : []
+      const [row] = isUuid(id) ? await this.turns.listUpcoming([{ tenantId, ids: [id] }]) : []
       if (!row) throw noSuchSchedule()
       const schedule = toRecord(row)
       const run = await this.plans.planOrThrow(schedule, principal)
@@ -58,7 +58,7 @@ export class ScheduleTrigger {
   /** Null: the schedule has changed meanwhile. */
   private async fire({ principal, schedule, run }: Trigger, tx: Tx): Promise<Execution | null> {
     const { tenantId, id } = schedule
-    const [row] = await this.turns.lock(tenantId, [id], false, tx)
+    const [row] = await this.turns.lock([{ tenantId, ids: [id] }], false, tx)
     if (!row) throw noSuchSchedule()
     if (Number(row.revision) !== schedule.revision) return null
     const body = toExecution(await this.requested.add({ schedule, row, requester: principal, run }, tx))

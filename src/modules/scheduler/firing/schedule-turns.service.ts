@@ -4,6 +4,7 @@ import { Database } from '#platform/database/database.js'
 import type { ScheduleKey } from '../schedules/schedule.js'
 import { type LockedTurn, lockTurn, type PreparedTurn, runBytesOf, type Watch } from './locked-turn.js'
 import { ScheduleWatch } from './schedule-watch.service.js'
+import type { TenantSchedules } from './turn-rows.js'
 import { TurnPreparation } from './turn-preparation.service.js'
 import { TurnWriter } from './turn-writer.service.js'
 import { TurnsRepository } from './turns.repository.js'
@@ -35,30 +36,25 @@ export class ScheduleTurns {
     private readonly watch: ScheduleWatch,
   ) {}
 
-  /** Turns of schedules of one tenant, without those that somebody else has at this moment. Their runs are to be announced. */
-  async takeFree(tenantId: string, ids: readonly string[]): Promise<TurnsTaken> {
-    const prepared = await this.preparation.prepare(tenantId, ids, true)
-    return this.takeBatch(tenantId, prepared, true)
+  /** Without those that somebody else has at this moment, all in one transaction. Their runs are to be announced. */
+  async takeFree(schedules: readonly TenantSchedules[]): Promise<TurnsTaken> {
+    return this.takeBatch(await this.preparation.prepare(schedules, true), true)
   }
 
   /** Does all that is due of one schedule at this moment: before a change of it, and after. In transactions of its own. */
   async take({ tenantId, id }: ScheduleKey): Promise<void> {
     for (let turn = 0; turn < MAX_TURNS; turn += 1) {
-      const prepared = await this.preparation.prepare(tenantId, [id], false)
-      const { hasMore } = await this.takeBatch(tenantId, prepared, false)
+      const prepared = await this.preparation.prepare([{ tenantId, ids: [id] }], false)
+      const { hasMore } = await this.takeBatch(prepared, false)
       if (!hasMore) return
     }
   }
 
-  private async takeBatch(
-    tenantId: string,
-    prepared: ReadonlyMap<string, PreparedTurn>,
-    skipsLocked: boolean,
-  ): Promise<TurnsTaken> {
+  private async takeBatch(prepared: ReadonlyMap<string, PreparedTurn>, skipsLocked: boolean): Promise<TurnsTaken> {
     if (prepared.size === 0) return { taken: 0, ordered: 0, hasMore: false }
     const watch = await this.watch.look()
-    return this.database.timers.transaction({ tenantId }, async (tx) => {
-      const rows = await this.repository.lock(tenantId, [...prepared.keys()], skipsLocked, tx)
+    return this.database.timers.transaction({}, async (tx) => {
+      const rows = await this.repository.lock(byTenant(prepared), skipsLocked, tx)
       const pairs = rows.flatMap((row) => {
         const one = prepared.get(row.id)
         return one ? [{ one, row }] : []
@@ -71,6 +67,14 @@ export class ScheduleTurns {
       return { taken: turns.length, ordered, hasMore }
     })
   }
+}
+
+/** In one order: whoever waits for locks of several tenants waits for them in the same. */
+function byTenant(prepared: ReadonlyMap<string, PreparedTurn>): TenantSchedules[] {
+  const keys = [...prepared.values()].map(({ schedule: { tenantId, id } }) => ({ tenantId, id }))
+  return [...Map.groupBy(keys, ({ tenantId }) => tenantId)]
+    .map(([tenantId, some]) => ({ tenantId, ids: some.map(({ id }) => id) }))
+    .toSorted((a, b) => (a.tenantId < b.tenantId ? -1 : 1))
 }
 
 async function takeAll(

@@ -7,7 +7,6 @@ import { EXECUTION_REASONS } from '../executions/execution.js'
 import { scheduleUnrunnable } from '../scheduler.errors.js'
 import type { ScheduleRecord } from '../schedules/schedule.js'
 import { keyOf, type RunPlan } from './run-plan.js'
-import type { Requester } from './turn-rows.js'
 
 /** Errors that say that a run cannot be, and not that nobody could look. */
 const REFUSALS: ReadonlySet<ErrorKind> = new Set(['invalid', 'not_found', 'payment_required', 'forbidden', 'conflict'])
@@ -20,13 +19,14 @@ export class TurnPlans {
     private readonly orders: RunOrders,
   ) {}
 
-  /** Who may start runs at this moment, and is not out of money, of those in whose names they would be. By {@link keyOf}. */
-  async findRefusals(tenantId: string, requesters: readonly Requester[]): Promise<ReadonlyMap<string, string | null>> {
-    const unique = new Map(requesters.map((requester) => [keyOf(requester), requester]))
-    const refusals = [...unique].map(async ([key, requester]): Promise<[string, string | null]> => [
-      key,
-      await this.findRefusal({ tenantId, ...requester }),
-    ])
+  /** Who may not start runs at this moment, or is out of money, of those in whose names they would be. By {@link keyOf}. */
+  async findRefusals(requesters: readonly RunRequester[]): Promise<ReadonlyMap<string, string | null>> {
+    const unique = [...new Map(requesters.map((requester) => [keyOf(requester), requester])).values()]
+    const permissions = await this.permissions.of(unique)
+    const refusals = unique.map(async (requester, index): Promise<[string, string | null]> => {
+      const mayRun = mayRunSchedules(permissions[index] ?? new Set())
+      return [keyOf(requester), mayRun ? await this.findDebt(requester) : EXECUTION_REASONS.notPermitted]
+    })
     return new Map(await Promise.all(refusals))
   }
 
@@ -55,9 +55,7 @@ export class TurnPlans {
     return this.orders.plan(requester, agent, { task, ...input })
   }
 
-  private async findRefusal(requester: RunRequester): Promise<string | null> {
-    const permissions = await this.permissions.of(requester)
-    if (!mayRunSchedules(permissions)) return EXECUTION_REASONS.notPermitted
+  private async findDebt(requester: RunRequester): Promise<string | null> {
     try {
       await this.orders.assertAffordable(requester)
       return null

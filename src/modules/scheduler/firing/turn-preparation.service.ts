@@ -1,16 +1,17 @@
 import { Injectable } from '@nestjs/common'
+import type { RunRequester } from '#modules/runs'
 import { toRecord } from '../schedules/schedule-columns.js'
 import type { ScheduleRecord } from '../schedules/schedule.js'
 import type { PreparedTurn } from './locked-turn.js'
 import { keyOf, type RunPlan } from './run-plan.js'
 import { TurnPlans } from './turn-plans.service.js'
-import type { Requester, UpcomingRow } from './turn-rows.js'
+import type { TenantSchedules, UpcomingRow } from './turn-rows.js'
 import { TurnsRepository } from './turns.repository.js'
 
 interface Upcoming {
   readonly schedule: ScheduleRecord
   /** In whose names runs of it may be made in this turn. */
-  readonly requesters: readonly Requester[]
+  readonly requesters: readonly RunRequester[]
 }
 
 /** Looks, before schedules are locked, at all that their turns need beside their rows. */
@@ -22,24 +23,23 @@ export class TurnPreparation {
   ) {}
 
   /** By the schedules' ids. Those that are gone are left out; with `onlyReady`, those that have nothing to do any more, too. */
-  async prepare(
-    tenantId: string,
-    ids: readonly string[],
-    onlyReady: boolean,
-  ): Promise<ReadonlyMap<string, PreparedTurn>> {
-    const rows = await this.repository.listUpcoming(tenantId, ids, onlyReady)
-    const gone = rows.filter(({ isDeleted }) => isDeleted).map(({ id }) => id)
-    if (gone.length > 0) await this.repository.forgetEnds(tenantId, gone)
+  async prepare(schedules: readonly TenantSchedules[], onlyReady: boolean): Promise<ReadonlyMap<string, PreparedTurn>> {
+    const rows = await this.repository.listUpcoming(schedules, onlyReady)
+    const gone = Map.groupBy(
+      rows.filter(({ isDeleted }) => isDeleted),
+      ({ tenantId }) => tenantId,
+    )
+    for (const [tenantId, some] of gone) {
+      await this.repository.forgetEnds({ tenantId, ids: some.map(({ id }) => id) })
+    }
     const upcoming = rows.filter(({ isDeleted }) => !isDeleted).map(toUpcoming)
-    const requesters = upcoming.flatMap((one) => one.requesters)
-    const refusals = await this.plans.findRefusals(tenantId, requesters)
-    const prepared = upcoming.map(async (one): Promise<[string, PreparedTurn]> => {
-      const plans = one.requesters.map(async (requester): Promise<[string, RunPlan]> => {
-        const key = keyOf(requester)
-        const refusal = refusals.get(key) ?? null
-        return [key, refusal === null ? await this.plans.plan(one.schedule, { tenantId, ...requester }) : { refusal }]
+    const refusals = await this.plans.findRefusals(upcoming.flatMap(({ requesters }) => requesters))
+    const prepared = upcoming.map(async ({ schedule, requesters }): Promise<[string, PreparedTurn]> => {
+      const plans = requesters.map(async (requester): Promise<[string, RunPlan]> => {
+        const refusal = refusals.get(keyOf(requester)) ?? null
+        return [keyOf(requester), refusal === null ? await this.plans.plan(schedule, requester) : { refusal }]
       })
-      return [one.schedule.id, { schedule: one.schedule, plans: new Map(await Promise.all(plans)) }]
+      return [schedule.id, { schedule, plans: new Map(await Promise.all(plans)) }]
     })
     return new Map(await Promise.all(prepared))
   }
@@ -47,8 +47,9 @@ export class TurnPreparation {
 
 function toUpcoming({ isDue, isDeleted: _isDeleted, now: _now, waitingFor, ...row }: UpcomingRow): Upcoming {
   const schedule = toRecord(row)
-  const own = { userId: schedule.userId, apiKeyId: schedule.apiKeyId }
-  const waiting = waitingFor.map(({ userId, apiKeyId }) => (userId === null ? own : { userId, apiKeyId }))
+  const { tenantId } = schedule
+  const own = { tenantId, userId: schedule.userId, apiKeyId: schedule.apiKeyId }
+  const waiting = waitingFor.map(({ userId, apiKeyId }) => (userId === null ? own : { tenantId, userId, apiKeyId }))
   const all = isDue ? [own, ...waiting] : waiting
   return { schedule, requesters: [...new Map(all.map((requester) => [keyOf(requester), requester])).values()] }
 }

@@ -7,8 +7,9 @@ import type { ScheduleKey } from '../schedules/schedule.js'
 import type { Reserved } from './ready-schedules.repository.js'
 import { ScheduleTurns } from './schedule-turns.service.js'
 import { TurnBackoff } from './turn-backoff.js'
+import type { TenantSchedules } from './turn-rows.js'
 
-/** Schedules of one tenant in one transaction. */
+/** Schedules in one transaction, of one tenant or several. */
 const SCHEDULES_PER_BATCH = 100
 /** Each has a connection of those for background work. */
 const BATCHES_AT_ONCE = 3
@@ -17,10 +18,8 @@ const BATCHES_PER_TENANT = 2
 /** Runs of due times wait for other due times no longer. */
 const MAX_UNANNOUNCED_MS = 500
 
-interface Batch {
-  readonly tenantId: string
-  readonly ids: readonly string[]
-}
+/** Of some tenants. */
+type Batch = readonly TenantSchedules[]
 
 /**
  * Lets schedules of all tenants take their turns, some batches at once. One that fails, or waits for a lock, holds up no other: its
@@ -64,43 +63,49 @@ export class TurnRounds {
 
   private async reserve(batch: Batch): Promise<boolean> {
     const turns = this.atOnce(() => this.takeBatch(batch)).finally(() => this.leave(batch))
-    this.batches.set(batch.tenantId, (this.batches.get(batch.tenantId) ?? 0) + 1)
-    for (const id of batch.ids) this.busy.set(id, turns)
+    for (const { tenantId, ids } of batch) {
+      this.batches.set(tenantId, (this.batches.get(tenantId) ?? 0) + 1)
+      for (const id of ids) this.busy.set(id, turns)
+    }
     const hasTaken = await turns
     await this.announceRuns()
     return hasTaken
   }
 
-  private leave({ tenantId, ids }: Batch): void {
-    for (const id of ids) this.busy.delete(id)
-    const left = (this.batches.get(tenantId) ?? 1) - 1
-    if (left > 0) this.batches.set(tenantId, left)
-    else this.batches.delete(tenantId)
+  private leave(batch: Batch): void {
+    for (const { tenantId, ids } of batch) {
+      for (const id of ids) this.busy.delete(id)
+      const left = (this.batches.get(tenantId) ?? 1) - 1
+      if (left > 0) this.batches.set(tenantId, left)
+      else this.batches.delete(tenantId)
+    }
   }
 
-  private async takeBatch({ tenantId, ids }: Batch): Promise<boolean> {
+  private async takeBatch(batch: Batch): Promise<boolean> {
     if (this.isClosed) return false
     try {
-      const { taken, ordered, hasMore } = await this.turns.takeFree(tenantId, ids)
-      for (const id of ids) this.backoff.succeeded(id)
+      const { taken, ordered, hasMore } = await this.turns.takeFree(batch)
+      for (const id of idsOf(batch)) this.backoff.succeeded(id)
       if (ordered > 0) this.unannouncedSinceMs = Math.min(this.unannouncedSinceMs, performance.now())
       return taken > 0 || hasMore
     } catch (error) {
-      return this.goOnAfter(error, { tenantId, ids })
+      return this.goOnAfter(error, batch)
     }
   }
 
-  private async goOnAfter(error: unknown, { tenantId, ids }: Batch): Promise<boolean> {
-    const [id] = ids
-    // Nobody's fault: it is looked for again.
+  /** Tenant by tenant, and then one by one, unless the database is away, which is nobody's fault. */
+  private async goOnAfter(error: unknown, batch: Batch): Promise<boolean> {
     const isAway = error instanceof AppError && error.kind === 'unavailable'
-    if (ids.length > 1 && !isAway) {
+    const parts = isAway ? [] : partsOf(batch)
+    if (parts.length > 1) {
       const taken: boolean[] = []
-      for (const one of ids) taken.push(await this.takeBatch({ tenantId, ids: [one] }))
+      for (const part of parts) taken.push(await this.takeBatch(part))
       return taken.includes(true)
     }
-    for (const one of ids) this.backoff.failed(one, performance.now())
-    const fields = { err: error, event: 'schedule_turn_failed', tenantId, scheduleId: id, schedules: ids.length }
+    const ids = idsOf(batch)
+    for (const id of ids) this.backoff.failed(id, performance.now())
+    const { tenantId } = batch[0] ?? {}
+    const fields = { err: error, event: 'schedule_turn_failed', tenantId, scheduleId: ids[0], schedules: ids.length }
     this.logger.warn(fields, 'schedule_turn_failed')
     return false
   }
@@ -122,13 +127,30 @@ export class TurnRounds {
 /** In an order of chance: replicas that look at the same moment then begin with different ones. */
 function toBatches(schedules: readonly ScheduleKey[]): Batch[] {
   const byTenant = Map.groupBy(schedules, ({ tenantId }) => tenantId)
-  const batches = [...byTenant].flatMap(([tenantId, some]) =>
+  const parts = [...byTenant].flatMap(([tenantId, some]) =>
     chunk(some, SCHEDULES_PER_BATCH).map((part) => ({ tenantId, ids: part.map(({ id }) => id) })),
   )
+  const inOrder = parts.map((part) => ({ part, turn: Math.random() })).toSorted((a, b) => a.turn - b.turn)
+  const batches: TenantSchedules[][] = []
+  let room = 0
+  for (const { part } of inOrder) {
+    if (part.ids.length > room) {
+      batches.push([])
+      room = SCHEDULES_PER_BATCH
+    }
+    batches.at(-1)?.push(part)
+    room -= part.ids.length
+  }
   return batches
-    .map((batch) => ({ batch, turn: Math.random() }))
-    .toSorted((a, b) => a.turn - b.turn)
-    .map(({ batch }) => batch)
+}
+
+function idsOf(batch: Batch): string[] {
+  return batch.flatMap(({ ids }) => ids)
+}
+
+function partsOf(batch: Batch): Batch[] {
+  if (batch.length > 1) return batch.map((part) => [part])
+  return batch.flatMap(({ tenantId, ids }) => ids.map((id) => [{ tenantId, ids: [id] }]))
 }
 
 function chunk<T>(items: readonly T[], size: number): T[][] {

@@ -30,6 +30,17 @@ export class TurnWriter {
    * @returns how many runs were ordered
    */
   async write(turns: readonly LockedTurn[], { announcesRuns }: { announcesRuns: boolean }, tx: Tx): Promise<number> {
+    const byTenant = [...Map.groupBy(turns, ({ schedule }) => schedule.tenantId)]
+    const ordered = await Promise.all(
+      byTenant.map(([tenantId, some]) => tx.within({ tenantId }, () => this.writeRows(some, announcesRuns, tx))),
+    )
+    for (const [tenantId, some] of byTenant) await this.follow(tenantId, some, tx)
+    tx.afterCommit(() => turns.forEach((turn) => this.metrics.note(turn)))
+    return ordered.reduce((sum, count) => sum + count, 0)
+  }
+
+  /** Of one tenant. Asks for all that it writes before it waits for any. */
+  private async writeRows(turns: readonly LockedTurn[], announcesRuns: boolean, tx: Tx): Promise<number> {
     const added = turns.flatMap(toAdded)
     const started = turns.flatMap(toStarted)
     const orders = [...added, ...started].flatMap(({ order }) => order ?? [])
@@ -58,10 +69,16 @@ export class TurnWriter {
       ),
       this.repository.update(turns.map(toStanding), TZ_DATABASE_VERSION, tx),
     ])
-    await this.stopRunning(turns, tx)
-    for (const turn of turns) await this.tell(turn, tx)
-    tx.afterCommit(() => turns.forEach((turn) => this.metrics.note(turn)))
     return orders.length
+  }
+
+  /** What else comes of it, of one tenant: few turns have any of it. */
+  private async follow(tenantId: string, turns: readonly LockedTurn[], tx: Tx): Promise<void> {
+    const eventful = turns.filter(hasConsequences)
+    if (eventful.length === 0) return
+    await tx.rescope({ tenantId })
+    await this.stopRunning(eventful, tx)
+    for (const turn of eventful) await this.tell(turn, tx)
   }
 
   /** Their executions end with their runs. */
@@ -83,6 +100,11 @@ export class TurnWriter {
     if (paused) await this.events.emit(new SchedulePaused(schedule, paused), tx)
     if (!hadEnded && place.endedReason) await this.events.emit(new ScheduleEnded(schedule, place.endedReason), tx)
   }
+}
+
+function hasConsequences({ moves, hadEnded }: LockedTurn): boolean {
+  const { stopsRunning, missed, paused, place } = moves
+  return stopsRunning || missed !== null || paused !== null || (!hadEnded && place.endedReason !== null)
 }
 
 function toAdded({ schedule, plans, moves, now }: LockedTurn): { execution: ExecutionToAdd; order: RunOrder | null }[] {

@@ -3,7 +3,7 @@ import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
 import { SCHEDULE_COLUMNS } from '../schedules/schedule-columns.js'
 import { TZ_DATABASE_VERSION } from '../timing/tz-database.js'
-import type { LockedRow, UpcomingRow } from './turn-rows.js'
+import type { LockedRow, TenantSchedules, UpcomingRow } from './turn-rows.js'
 
 /** Of those that wait, as many as one turn looks at. */
 const MAX_WAITING_READ = 10
@@ -20,7 +20,7 @@ const STALE = 's.cron IS NOT NULL AND s.next_run_at IS NOT NULL AND s.tz_version
 const READY = `(s.next_run_at <= clock_timestamp() OR s.is_woken OR (${STALE}) OR EXISTS (SELECT 1 FROM task_executions e
   WHERE e.tenant_id = s.tenant_id AND e.schedule_id = s.id AND e.is_uncounted))`
 
-/** Reads schedules for their turns, in the scope of their tenant. */
+/** Reads schedules for their turns, each tenant's in its own scope, and those of several in one message. */
 @Injectable()
 export class TurnsRepository {
   constructor(private readonly database: Database) {}
@@ -29,19 +29,26 @@ export class TurnsRepository {
    * Deleted ones, too, where ends of theirs are to be taken note of. Nothing is locked: what is prepared holds for the revision that was read.
    * @param onlyReady leaves out those that have nothing to do any more
    */
-  listUpcoming(tenantId: string, ids: readonly string[], onlyReady = false): Promise<UpcomingRow[]> {
-    return this.database.timers.read<UpcomingRow>(
-      { tenantId },
-      {
-        name: onlyReady ? 'schedules_upcoming_ready' : 'schedules_upcoming',
-        text: `SELECT ${SCHEDULE_COLUMNS}, coalesce(s.next_run_at <= now() + $5 * interval '1 ms' OR (${STALE}), false) AS "isDue", clock_timestamp() AS now,
-                      s.deleted_at IS NOT NULL AS "isDeleted",
-                      ARRAY(SELECT jsonb_build_object('userId', e.user_id, 'apiKeyId', e.api_key_id) FROM task_executions e
-                             WHERE ${OPEN} AND e.queued_since IS NOT NULL ORDER BY ${WAITING_ORDER} LIMIT $4) AS "waitingFor"
-                 FROM scheduled_tasks s WHERE s.tenant_id = $1 AND s.id = ANY($2) AND ${onlyReady ? READY : 's.deleted_at IS NULL'}`,
-        values: [tenantId, ids, TZ_DATABASE_VERSION, MAX_WAITING_READ, PREPARED_AHEAD_MS],
-      },
+  async listUpcoming(schedules: readonly TenantSchedules[], onlyReady = false): Promise<UpcomingRow[]> {
+    const rows = await this.database.timers.flight({}, (tx) =>
+      Promise.all(
+        schedules.map(({ tenantId, ids }) =>
+          tx.within({ tenantId }, () =>
+            tx.query<UpcomingRow>({
+              name: onlyReady ? 'schedules_upcoming_ready' : 'schedules_upcoming',
+              text: `SELECT ${SCHEDULE_COLUMNS}, coalesce(s.next_run_at <= now() + $5 * interval '1 ms' OR (${STALE}), false) AS "isDue",
+                            clock_timestamp() AS now, s.deleted_at IS NOT NULL AS "isDeleted",
+                            ARRAY(SELECT jsonb_build_object('userId', e.user_id, 'apiKeyId', e.api_key_id) FROM task_executions e
+                                   WHERE ${OPEN} AND e.queued_since IS NOT NULL ORDER BY ${WAITING_ORDER} LIMIT $4) AS "waitingFor"
+                       FROM scheduled_tasks s
+                      WHERE s.tenant_id = $1 AND s.id = ANY($2) AND ${onlyReady ? READY : 's.deleted_at IS NULL'}`,
+              values: [tenantId, ids, TZ_DATABASE_VERSION, MAX_WAITING_READ, PREPARED_AHEAD_MS],
+            }),
+          ),
+        ),
+      ),
     )
+    return rows.flat()
   }
 
   /**
@@ -49,10 +56,30 @@ export class TurnsRepository {
    * the lock only if it is read after it.
    * @param skipsLocked leaves out those that somebody else holds or has seen to; else waits for them
    */
-  async lock(tenantId: string, ids: readonly string[], skipsLocked: boolean, tx: Tx): Promise<LockedRow[]> {
-    const [, locked, rows] = await Promise.all([
+  async lock(schedules: readonly TenantSchedules[], skipsLocked: boolean, tx: Tx): Promise<LockedRow[]> {
+    const [, ...rows] = await Promise.all([
       // Runs to be stopped, and a schedule that a request waits for: whoever holds them for longer holds up others.
       tx.query({ name: 'turn_lock_timeout', text: `SELECT set_config('lock_timeout', '${LOCK_TIMEOUT_MS}', true)` }),
+      ...schedules.map((some) => tx.within({ tenantId: some.tenantId }, () => this.lockOf(some, skipsLocked, tx))),
+    ])
+    return rows.flat()
+  }
+
+  /** Ends of runs whose schedule is deleted concern nobody any more. */
+  async forgetEnds({ tenantId, ids }: TenantSchedules): Promise<void> {
+    await this.database.timers.transaction({ tenantId }, (tx) =>
+      tx.execute({
+        name: 'executions_forget',
+        text: `UPDATE task_executions e SET is_uncounted = false FROM scheduled_tasks s
+                WHERE s.tenant_id = $1 AND s.id = ANY($2) AND s.deleted_at IS NOT NULL
+                  AND e.tenant_id = s.tenant_id AND e.schedule_id = s.id AND e.is_uncounted`,
+        values: [tenantId, ids],
+      }),
+    )
+  }
+
+  private async lockOf({ tenantId, ids }: TenantSchedules, skipsLocked: boolean, tx: Tx): Promise<LockedRow[]> {
+    const [locked, rows] = await Promise.all([
       tx.query<{ id: string }>({
         name: skipsLocked ? 'schedules_claim' : 'schedules_lock',
         text: `SELECT s.id FROM scheduled_tasks s WHERE s.tenant_id = $1 AND s.id = ANY($2) AND s.deleted_at IS NULL
@@ -85,18 +112,5 @@ export class TurnsRepository {
     ])
     const held = new Set(locked.map(({ id }) => id))
     return rows.filter(({ id }) => held.has(id))
-  }
-
-  /** Ends of runs whose schedule is deleted concern nobody any more. */
-  async forgetEnds(tenantId: string, ids: readonly string[]): Promise<void> {
-    await this.database.timers.transaction({ tenantId }, (tx) =>
-      tx.execute({
-        name: 'executions_forget',
-        text: `UPDATE task_executions e SET is_uncounted = false FROM scheduled_tasks s
-                WHERE s.tenant_id = $1 AND s.id = ANY($2) AND s.deleted_at IS NOT NULL
-                  AND e.tenant_id = s.tenant_id AND e.schedule_id = s.id AND e.is_uncounted`,
-        values: [tenantId, ids],
-      }),
-    )
   }
 }
