@@ -10,7 +10,7 @@ import { TurnBackoff } from './turn-backoff.js'
 import type { TenantSchedules } from './turn-rows.js'
 
 /** Schedules in one transaction, of one tenant or several. */
-const SCHEDULES_PER_BATCH = 100
+const SCHEDULES_PER_BATCH = 50
 /** Each has a connection of those for background work. */
 const BATCHES_AT_ONCE = 3
 /** Of one tenant under way or waiting: a place is left for the others, whatever it has due. */
