@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { newId } from '#kernel/ids.js'
 import { eventually } from '../support/eventually.js'
-import { executionsOf, plantSchedule, plantSchedules } from '../support/schedule-rows.js'
+import { executionsOf, plantSchedule, plantSchedules, type ScheduleKey } from '../support/schedule-rows.js'
+import { withClient } from '../support/test-database.js'
 import { TestApp } from '../support/test-app.js'
 import { TestUser } from '../support/test-user.js'
 import { act, add, remove, YEARLY } from './schedule.js'
@@ -31,6 +33,45 @@ it('fires a schedule while hundreds before it cannot be fired', async () => {
   )
   expect(executions).toHaveLength(1)
   await app.sql('DELETE FROM scheduled_tasks WHERE tenant_id = $1', [owner.tenantId])
+})
+
+it('fires a schedule while another of its tenant waits for a run that somebody holds', async () => {
+  const runId = newId()
+  const [stuck, other] = await plantSchedules(app, owner, 2, { overlap: 'cancel', dueInMs: 86_400_000 })
+  await app.sql(
+    `INSERT INTO runs (tenant_id, id, root_run_id, agent, agent_version, status, task, model, input, schedule_id, created_at,
+       started_at, deadline_at, lease_expires_at)
+     VALUES ($1, $2, $2, 'developer', 1, 'running', 'Go.', 'offline/extractive', '{}', $3, now(), now(),
+       now() + interval '1 day', now() + interval '1 day')`,
+    [owner.tenantId, runId, stuck?.id],
+  )
+  await app.sql(
+    `INSERT INTO task_executions (tenant_id, id, schedule_id, trigger, nominal_at, due_at, fired_at, status, run_id, created_at)
+     VALUES ($1, $2, $3, 'manual', now(), now(), now(), 'running', $4, now())`,
+    [owner.tenantId, newId(), stuck?.id, runId],
+  )
+  await withClient(app.database.url, async (holder) => {
+    await holder.query('BEGIN')
+    await holder.query('SELECT 1 FROM runs WHERE id = $1 FOR UPDATE', [runId])
+    await app.sql(
+      `UPDATE scheduled_tasks SET next_run_at = d.now, next_nominal_at = d.now, cursor_at = d.now - interval '1 hour',
+              anchor_at = d.now - interval '1 hour'
+         FROM (SELECT date_trunc('milliseconds', now()) AS now) AS d WHERE id = ANY($1)`,
+      [[stuck?.id, other?.id]],
+    )
+    const executions = await eventually(
+      () => executionsOf(app, other as ScheduleKey),
+      ([first]) => first?.status === 'completed',
+    )
+    expect(executions).toHaveLength(1)
+    expect(await executionsOf(app, stuck as ScheduleKey)).toHaveLength(1)
+    await holder.query('ROLLBACK')
+  })
+  const replaced = await eventually(
+    () => executionsOf(app, stuck as ScheduleKey),
+    (all) => all.length === 2,
+  )
+  expect(replaced.map(({ trigger }) => trigger).toSorted()).toEqual(['manual', 'schedule'])
 })
 
 it('has nothing to take note of when a run ends whose schedule is deleted', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { DatabaseError } from 'pg'
-import { toAppError } from './database-error.js'
+import { isContended, toAppError } from './database-error.js'
 
 function failure(code: string): DatabaseError {
   return Object.assign(new DatabaseError('refused', 7, 'error'), { code })
@@ -26,4 +26,17 @@ describe('what the driver threw', () => {
     const error = failure('42P01')
     expect(toAppError(error)).toBe(error)
   })
+})
+
+describe('what stood in the way of others', () => {
+  it.each(['40001', '40P01', '55P03', '57014'])('may succeed in parts: %s', (code) => {
+    expect(isContended(toAppError(failure(code)))).toBe(true)
+  })
+
+  it.each(['08006', '53300', '57P01', '42P01'])(
+    'does not where the database is away, or it is our own mistake: %s',
+    (code) => {
+      expect(isContended(toAppError(failure(code)))).toBe(false)
+    },
+  )
 })

@@ -1,3 +1,4 @@
+import { DatabaseError } from 'pg'
 import { QueryFailedError } from 'typeorm'
 import { AppError } from '#kernel/app-error.js'
 
@@ -36,4 +37,13 @@ export function toAppError(thrown: unknown): unknown {
 /** Whether the database, or another part of ours, is away just now: what was asked of it may be asked again. */
 export function isUnavailable(error: unknown): boolean {
   return error instanceof AppError && error.kind === 'unavailable'
+}
+
+/** A deadlock or another conflict, a lock that was not to be had in time, a statement that took too long: the database is there. */
+const CONTENTION_SQLSTATE = /^(40|55P03|57014)/
+
+/** Whether what was asked for stood in somebody's way, or somebody in its: less of it may succeed. */
+export function isContended(error: unknown): boolean {
+  const cause = error instanceof AppError ? error.cause : error
+  return cause instanceof DatabaseError && CONTENTION_SQLSTATE.test(cause.code ?? '')
 }

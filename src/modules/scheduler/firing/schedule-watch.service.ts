@@ -5,8 +5,10 @@ import { PeriodicTask } from '#platform/jobs/periodic-task.js'
 import type { Watch } from './locked-turn.js'
 import { ScheduleWatchRepository } from './schedule-watch.repository.js'
 
-/** Well within the shortest grace. */
-const RENEWAL_MS = 500
+const MAX_RENEWAL_MS = 1000
+const MS_PER_SECOND = 1000
+/** So often within the grace that one renewal that is late, or fails, is no break. */
+const RENEWALS_PER_GRACE = 4
 
 /**
  * Knows since when schedules are watched without a break. A due time of before may have been missed; one of since then was not,
@@ -16,6 +18,7 @@ const RENEWAL_MS = 500
 export class ScheduleWatch implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly task: PeriodicTask
   private readonly graceSeconds: number
+  private readonly renewalMs: number
   private renewal: Promise<Date> | undefined
   private known: { readonly since: Date; readonly atMs: number } | undefined
 
@@ -26,8 +29,9 @@ export class ScheduleWatch implements OnApplicationBootstrap, BeforeApplicationS
   ) {
     logger.setContext(ScheduleWatch.name)
     this.graceSeconds = settings.SCHEDULE_GRACE_SECONDS
+    this.renewalMs = Math.min(MAX_RENEWAL_MS, (this.graceSeconds * MS_PER_SECOND) / RENEWALS_PER_GRACE)
     const pass = async (): Promise<void> => void (await this.renew())
-    this.task = new PeriodicTask({ everyMs: RENEWAL_MS, failure: 'schedule_watch_failed', logger, pass })
+    this.task = new PeriodicTask({ everyMs: this.renewalMs, failure: 'schedule_watch_failed', logger, pass })
   }
 
   onApplicationBootstrap(): void {
@@ -40,7 +44,7 @@ export class ScheduleWatch implements OnApplicationBootstrap, BeforeApplicationS
 
   /** On the database's clock. @throws AppError when it does not answer */
   async look(): Promise<Watch> {
-    const isFresh = this.known !== undefined && performance.now() - this.known.atMs < 2 * RENEWAL_MS
+    const isFresh = this.known !== undefined && performance.now() - this.known.atMs < 2 * this.renewalMs
     const watchedSince = this.known && isFresh ? this.known.since : await this.renew()
     return { watchedSince, graceSeconds: this.graceSeconds }
   }

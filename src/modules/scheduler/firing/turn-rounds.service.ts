@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common'
 import { PinoLogger } from 'nestjs-pino'
 import pLimit from 'p-limit'
-import { AppError } from '#kernel/app-error.js'
 import { RunOrders } from '#modules/runs'
+import { isContended, isUnavailable } from '#platform/database/database-error.js'
 import type { ScheduleKey } from '../schedules/schedule.js'
 import type { Reserved } from './ready-schedules.repository.js'
 import { ScheduleTurns } from './schedule-turns.service.js'
@@ -95,7 +95,7 @@ export class TurnRounds {
 
   /** Tenant by tenant, and then one by one, unless the database is away, which is nobody's fault. */
   private async goOnAfter(error: unknown, batch: Batch): Promise<boolean> {
-    const isAway = error instanceof AppError && error.kind === 'unavailable'
+    const isAway = isUnavailable(error) && !isContended(error)
     const parts = isAway ? [] : partsOf(batch)
     if (parts.length > 1) {
       const taken: boolean[] = []
@@ -103,7 +103,7 @@ export class TurnRounds {
       return taken.includes(true)
     }
     const ids = idsOf(batch)
-    for (const id of ids) this.backoff.failed(id, performance.now())
+    if (!isAway) for (const id of ids) this.backoff.failed(id, performance.now())
     const { tenantId } = batch[0] ?? {}
     const fields = { err: error, event: 'schedule_turn_failed', tenantId, scheduleId: ids[0], schedules: ids.length }
     this.logger.warn(fields, 'schedule_turn_failed')
