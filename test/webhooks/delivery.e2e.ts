@@ -108,7 +108,14 @@ describe('an event', () => {
     const told = received
       .map((webhook_) => verified(webhook_, webhook.secret))
       .sort((a) => (a['type'] === 'run.started' ? -1 : 1))
-    const facts = { runId: run.id, agent: 'developer', agentVersion: 1, model: run.model, parentRunId: null }
+    const facts = {
+      runId: run.id,
+      agent: 'developer',
+      agentVersion: 1,
+      model: run.model,
+      parentRunId: null,
+      scheduleId: null,
+    }
     expect(told).toEqual([
       { type: 'run.started', timestamp: expect.any(String), data: facts },
       {
