@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RunStreams } from '../../src/modules/runs/streaming/run-streams.service.js'
+import { eventually } from '../support/eventually.js'
 import { EventReader } from '../support/event-reader.js'
 import { ModelSimulator } from '../support/model-simulator.js'
 import { expectProblem } from '../support/problem.js'
@@ -84,7 +85,11 @@ describe('a run that is started with Accept: text/event-stream', () => {
     await using reader = await start({ headers })
     await reader.ended
     const payload = { task: 'Say it.' }
-    const answer = await user.request({ method: 'POST', url: '/v1/agents/developer/run', headers, payload })
+    // The key is given back a moment after the stream has begun: until then it is in flight.
+    const answer = await eventually(
+      () => user.request({ method: 'POST', url: '/v1/agents/developer/run', headers, payload }),
+      ({ statusCode }) => statusCode !== 409,
+    )
     expect([answer.statusCode, answer.json().id]).toEqual([200, reader.response.headers.get('x-run-id')])
   })
 
