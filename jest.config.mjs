@@ -13,6 +13,8 @@ const common = {
 }
 
 export default {
+  // What a file's ES modules take stays in the worker: after some dozens it is all garbage collection, and in the end out of memory.
+  workerIdleMemoryLimit: '1GB',
   // A limit for what hangs, not a measure of speed: these machines are shared.
   testTimeout: 40_000,
   projects: [

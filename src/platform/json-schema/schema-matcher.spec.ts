@@ -38,7 +38,8 @@ describe('SchemaMatcher', () => {
       turns += 1
       immediate = setImmediate(turn)
     })
-    expect(await matcher.findMismatch(compileSchema(schema), value)).toBeNull()
+    const patient = { timeoutMs: 30_000 }
+    expect(await matcher.findMismatch(compileSchema(schema), value, patient)).toBeNull()
     clearImmediate(immediate)
     // A check on the loop lets it turn once or twice, before and after.
     expect(turns).toBeGreaterThan(20)
