@@ -23,21 +23,23 @@ export default async function globalSetup() {
 async function startPostgres(folder, servers) {
   // The built one: Jest does not compile what runs before the tests.
   const { EmbeddedCluster } = await import('../../dist/platform/database/embedded/embedded-cluster.js')
-  const cluster = await EmbeddedCluster.start({ directory: join(folder, 'postgres'), password: 'test' })
+  const options = { directory: join(folder, 'postgres'), password: 'test' }
+  const initial = await EmbeddedCluster.start(options)
+  await configureForTests(initial.url)
+  // The number of connections is that of a start.
+  await initial.stop()
+  const cluster = await EmbeddedCluster.start(options)
   servers.stop.push(() => cluster.stop())
-  await forgetDurability(cluster.url)
   return cluster.url
 }
 
-/** What a test kills is the app and never this server: it need not wait for the disk. */
-async function forgetDurability(url) {
+/** What a test kills is the app and never this server, which need not wait for the disk; and several tests have several replicas each. */
+async function configureForTests(url) {
   const { default: pg } = await import('pg')
   const client = new pg.Client({ connectionString: url })
   await client.connect()
-  for (const setting of ['fsync', 'synchronous_commit', 'full_page_writes']) {
-    await client.query(`ALTER SYSTEM SET ${setting} = off`)
-  }
-  await client.query('SELECT pg_reload_conf()')
+  const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '300' }
+  for (const [name, value] of Object.entries(settings)) await client.query(`ALTER SYSTEM SET ${name} = ${value}`)
   await client.end()
 }
 
