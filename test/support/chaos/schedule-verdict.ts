@@ -48,7 +48,7 @@ export class ScheduleVerdict {
   }
 
   /** Due times without an execution, and those that ended otherwise than with a completed run. */
-  missed(): Promise<object[]> {
+  missed(): Promise<{ status: string | null; reason: string | null }[]> {
     return this.ask(
       `SELECT expected.schedule_id, expected.nominal_at, e.status, e.reason FROM (${EXPECTED}) AS expected
          LEFT JOIN task_executions e USING (tenant_id, schedule_id, nominal_at)
@@ -68,7 +68,7 @@ export class ScheduleVerdict {
     const runs = await this.ask(
       `SELECT coalesce(e.schedule_id, r.schedule_id) AS schedule_id, e.id AS execution_id, r.id AS run_id
          FROM (SELECT * FROM runs WHERE schedule_id IS NOT NULL) AS r
-         FULL JOIN (SELECT * FROM task_executions WHERE status IN ('running', 'completed')) AS e
+         FULL JOIN (SELECT * FROM task_executions WHERE run_id IS NOT NULL OR status IN ('running', 'completed')) AS e
            ON e.tenant_id = r.tenant_id AND e.run_id = r.id AND e.schedule_id = r.schedule_id
         WHERE e.id IS NULL OR r.id IS NULL LIMIT ${EXAMPLES}`,
     )
