@@ -170,7 +170,7 @@ describe('executions', () => {
     const retention = new ExecutionRetentionRepository(recorded.database)
     const statements = await recorded.during(async () => {
       await retention.deleteOld({ days: 90, limit: 1000 })
-      await retention.deleteEmpty(tenantId, scheduleIds)
+      await retention.deleteEmpty({ tenantId, ids: scheduleIds })
     })
     await expectIndexes(statements.slice(0, 1), { task_executions: /_(age|pkey)$/ })
     await expectIndexes(statements.slice(1), { scheduled_tasks: /_pkey$/ })

@@ -7,3 +7,8 @@ export type RunPlan = { readonly run: PlannedRun; readonly refusal: null } | { r
 export function keyOf({ tenantId, userId, apiKeyId }: RunRequester): string {
   return `${tenantId}/${userId}/${apiKeyId ?? ''}`
 }
+
+/** Each once. */
+export function uniqueRequesters(requesters: readonly RunRequester[]): RunRequester[] {
+  return [...new Map(requesters.map((requester) => [keyOf(requester), requester])).values()]
+}

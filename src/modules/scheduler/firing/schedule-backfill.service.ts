@@ -6,8 +6,8 @@ import type { Tx } from '#platform/database/tx.js'
 import { EventBus } from '#platform/events/event-bus.js'
 import { Idempotency } from '#platform/http/idempotency/idempotency.service.js'
 import type { Principal } from '#platform/http/principal.js'
-import { mayRunSchedules } from '../schedule-rights.js'
-import { mayNotRun, noSuchSchedule, scheduleBusy, schedulePaused, tooManyWaiting } from '../scheduler.errors.js'
+import { assertMayRunSchedules } from '../schedule-rights.js'
+import { noSuchSchedule, scheduleBusy, schedulePaused, tooManyWaiting } from '../scheduler.errors.js'
 import { ScheduleBackfilled } from '../schedules/schedule.events.js'
 import { toRecord } from '../schedules/schedule-columns.js'
 import { dueAt, timingOf } from '../schedules/schedule-place.js'
@@ -45,7 +45,7 @@ export class ScheduleBackfill {
   async backfill(principal: Principal, id: string, command: BackfillCommand): Promise<Backfill> {
     const { tenantId } = principal
     const key = { tenantId, id }
-    if (!mayRunSchedules(principal.permissions)) throw mayNotRun()
+    assertMayRunSchedules(principal)
     if (!isUuid(id)) throw noSuchSchedule()
     if (Date.parse(command.from) >= Date.parse(command.to)) throw invalidField('/to', 'It must be after `from`.')
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {

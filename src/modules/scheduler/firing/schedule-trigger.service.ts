@@ -8,8 +8,8 @@ import { Idempotency } from '#platform/http/idempotency/idempotency.service.js'
 import type { Principal } from '#platform/http/principal.js'
 import { toExecution } from '../executions/execution-view.js'
 import { addressOfExecution, type Execution } from '../executions/executions.schemas.js'
-import { mayRunSchedules } from '../schedule-rights.js'
-import { mayNotRun, noSuchSchedule, scheduleBusy } from '../scheduler.errors.js'
+import { assertMayRunSchedules } from '../schedule-rights.js'
+import { noSuchSchedule, scheduleBusy } from '../scheduler.errors.js'
 import { ScheduleTriggered } from '../schedules/schedule.events.js'
 import { toRecord } from '../schedules/schedule-columns.js'
 import type { ScheduleRecord } from '../schedules/schedule.js'
@@ -42,7 +42,7 @@ export class ScheduleTrigger {
   /** @throws AppError `not_found`, `forbidden`, `budget_exceeded`, `schedule_unrunnable` */
   async trigger(principal: Principal, id: string): Promise<Execution> {
     const { tenantId } = principal
-    if (!mayRunSchedules(principal.permissions)) throw mayNotRun()
+    assertMayRunSchedules(principal)
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
       const [row] = isUuid(id) ? await this.turns.listUpcoming([{ tenantId, ids: [id] }]) : []
       if (!row) throw noSuchSchedule()

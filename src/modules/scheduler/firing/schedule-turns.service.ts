@@ -4,7 +4,7 @@ import { Database } from '#platform/database/database.js'
 import type { ScheduleKey } from '../schedules/schedule.js'
 import { type LockedTurn, lockTurn, type PreparedTurn, runBytesOf, type Watch } from './locked-turn.js'
 import { ScheduleWatch } from './schedule-watch.service.js'
-import type { TenantSchedules } from './turn-rows.js'
+import { byTenant, type TenantSchedules } from './tenant-schedules.js'
 import { TurnPreparation } from './turn-preparation.service.js'
 import { TurnWriter } from './turn-writer.service.js'
 import { TurnsRepository } from './turns.repository.js'
@@ -54,7 +54,7 @@ export class ScheduleTurns {
     if (prepared.size === 0) return { taken: 0, ordered: 0, hasMore: false }
     const watch = await this.watch.look()
     return this.database.timers.transaction({}, async (tx) => {
-      const rows = await this.repository.lock(byTenant(prepared), skipsLocked, tx)
+      const rows = await this.repository.lock(toLocks(prepared), skipsLocked, tx)
       const pairs = rows.flatMap((row) => {
         const one = prepared.get(row.id)
         return one ? [{ one, row }] : []
@@ -70,11 +70,9 @@ export class ScheduleTurns {
 }
 
 /** In one order: whoever waits for locks of several tenants waits for them in the same. */
-function byTenant(prepared: ReadonlyMap<string, PreparedTurn>): TenantSchedules[] {
-  const keys = [...prepared.values()].map(({ schedule: { tenantId, id } }) => ({ tenantId, id }))
-  return [...Map.groupBy(keys, ({ tenantId }) => tenantId)]
-    .map(([tenantId, some]) => ({ tenantId, ids: some.map(({ id }) => id) }))
-    .toSorted((a, b) => (a.tenantId < b.tenantId ? -1 : 1))
+function toLocks(prepared: ReadonlyMap<string, PreparedTurn>): TenantSchedules[] {
+  const schedules = [...prepared.values()].map(({ schedule }) => schedule)
+  return byTenant(schedules).toSorted((a, b) => (a.tenantId < b.tenantId ? -1 : 1))
 }
 
 async function takeAll(

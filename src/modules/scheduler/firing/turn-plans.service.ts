@@ -6,7 +6,7 @@ import { mayRunSchedules } from '../schedule-rights.js'
 import { EXECUTION_REASONS } from '../executions/execution.js'
 import { scheduleUnrunnable } from '../scheduler.errors.js'
 import type { ScheduleRecord } from '../schedules/schedule.js'
-import { keyOf, type RunPlan } from './run-plan.js'
+import { keyOf, type RunPlan, uniqueRequesters } from './run-plan.js'
 
 /** Errors that say that a run cannot be, and not that nobody could look. */
 const REFUSALS: ReadonlySet<ErrorKind> = new Set(['invalid', 'not_found', 'payment_required', 'forbidden', 'conflict'])
@@ -21,7 +21,7 @@ export class TurnPlans {
 
   /** Who may not start runs at this moment, or is out of money, of those in whose names they would be. By {@link keyOf}. */
   async findRefusals(requesters: readonly RunRequester[]): Promise<ReadonlyMap<string, string | null>> {
-    const unique = [...new Map(requesters.map((requester) => [keyOf(requester), requester])).values()]
+    const unique = uniqueRequesters(requesters)
     const permissions = await this.permissions.of(unique)
     const refusals = unique.map(async (requester, index): Promise<[string, string | null]> => {
       const mayRun = mayRunSchedules(permissions[index] ?? new Set())

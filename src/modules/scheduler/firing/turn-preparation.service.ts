@@ -3,9 +3,10 @@ import type { RunRequester } from '#modules/runs'
 import { toRecord } from '../schedules/schedule-columns.js'
 import type { ScheduleRecord } from '../schedules/schedule.js'
 import type { PreparedTurn } from './locked-turn.js'
-import { keyOf, type RunPlan } from './run-plan.js'
+import { keyOf, type RunPlan, uniqueRequesters } from './run-plan.js'
+import { byTenant, type TenantSchedules } from './tenant-schedules.js'
 import { TurnPlans } from './turn-plans.service.js'
-import type { TenantSchedules, UpcomingRow } from './turn-rows.js'
+import type { UpcomingRow } from './turn-rows.js'
 import { TurnsRepository } from './turns.repository.js'
 
 interface Upcoming {
@@ -25,13 +26,8 @@ export class TurnPreparation {
   /** By the schedules' ids. Those that are gone are left out; with `onlyReady`, those that have nothing to do any more, too. */
   async prepare(schedules: readonly TenantSchedules[], onlyReady: boolean): Promise<ReadonlyMap<string, PreparedTurn>> {
     const rows = await this.repository.listUpcoming(schedules, onlyReady)
-    const gone = Map.groupBy(
-      rows.filter(({ isDeleted }) => isDeleted),
-      ({ tenantId }) => tenantId,
-    )
-    for (const [tenantId, some] of gone) {
-      await this.repository.forgetEnds({ tenantId, ids: some.map(({ id }) => id) })
-    }
+    const gone = byTenant(rows.filter(({ isDeleted }) => isDeleted))
+    for (const some of gone) await this.repository.forgetEnds(some)
     const upcoming = rows.filter(({ isDeleted }) => !isDeleted).map(toUpcoming)
     const refusals = await this.plans.findRefusals(upcoming.flatMap(({ requesters }) => requesters))
     const prepared = upcoming.map(async ({ schedule, requesters }): Promise<[string, PreparedTurn]> => {
@@ -51,5 +47,5 @@ function toUpcoming({ isDue, isDeleted: _isDeleted, now: _now, waitingFor, ...ro
   const own = { tenantId, userId: schedule.userId, apiKeyId: schedule.apiKeyId }
   const waiting = waitingFor.map(({ userId, apiKeyId }) => (userId === null ? own : { tenantId, userId, apiKeyId }))
   const all = isDue ? [own, ...waiting] : waiting
-  return { schedule, requesters: [...new Map(all.map((requester) => [keyOf(requester), requester])).values()] }
+  return { schedule, requesters: uniqueRequesters(all) }
 }

@@ -6,12 +6,12 @@ import { isContended, isUnavailable } from '#platform/database/database-error.js
 import type { ScheduleKey } from '../schedules/schedule.js'
 import type { Reserved } from './ready-schedules.repository.js'
 import { ScheduleTurns } from './schedule-turns.service.js'
+import { byTenant, type TenantSchedules } from './tenant-schedules.js'
 import { TurnBackoff } from './turn-backoff.js'
-import type { TenantSchedules } from './turn-rows.js'
 
 /** Schedules in one transaction, of one tenant or several. */
 const SCHEDULES_PER_BATCH = 50
-/** Each has a connection of those for background work. */
+/** Each has a connection of those for what is due. */
 const BATCHES_AT_ONCE = 3
 /** Of one tenant under way or waiting: a place is left for the others, whatever it has due. */
 const BATCHES_PER_TENANT = 2
@@ -126,9 +126,8 @@ export class TurnRounds {
 
 /** In an order of chance: replicas that look at the same moment then begin with different ones. */
 function toBatches(schedules: readonly ScheduleKey[]): Batch[] {
-  const byTenant = Map.groupBy(schedules, ({ tenantId }) => tenantId)
-  const parts = [...byTenant].flatMap(([tenantId, some]) =>
-    chunk(some, SCHEDULES_PER_BATCH).map((part) => ({ tenantId, ids: part.map(({ id }) => id) })),
+  const parts = byTenant(schedules).flatMap(({ tenantId, ids }) =>
+    chunk(ids, SCHEDULES_PER_BATCH).map((some) => ({ tenantId, ids: some })),
   )
   const inOrder = parts.map((part) => ({ part, turn: Math.random() })).toSorted((a, b) => a.turn - b.turn)
   const batches: TenantSchedules[][] = []

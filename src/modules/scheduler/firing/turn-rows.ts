@@ -1,11 +1,5 @@
 import type { ScheduleRow } from '../schedules/schedule-columns.js'
 
-/** Schedules of one tenant. */
-export interface TenantSchedules {
-  readonly tenantId: string
-  readonly ids: readonly string[]
-}
-
 /** In whose name a run is to be. */
 export interface Requester {
   readonly userId: string

@@ -3,7 +3,8 @@ import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
 import { SCHEDULE_COLUMNS } from '../schedules/schedule-columns.js'
 import { TZ_DATABASE_VERSION } from '../timing/tz-database.js'
-import type { LockedRow, TenantSchedules, UpcomingRow } from './turn-rows.js'
+import type { TenantSchedules } from './tenant-schedules.js'
+import type { LockedRow, UpcomingRow } from './turn-rows.js'
 
 /** Of those that wait, as many as one turn looks at. */
 const MAX_WAITING_READ = 10
@@ -59,7 +60,11 @@ export class TurnsRepository {
   async lock(schedules: readonly TenantSchedules[], skipsLocked: boolean, tx: Tx): Promise<LockedRow[]> {
     const [, ...rows] = await Promise.all([
       // Runs to be stopped, and a schedule that a request waits for: whoever holds them for longer holds up others.
-      tx.query({ name: 'turn_lock_timeout', text: `SELECT set_config('lock_timeout', '${LOCK_TIMEOUT_MS}', true)` }),
+      tx.query({
+        name: 'turn_lock_timeout',
+        text: `SELECT set_config('lock_timeout', $1, true)`,
+        values: [String(LOCK_TIMEOUT_MS)],
+      }),
       ...schedules.map((some) => tx.within({ tenantId: some.tenantId }, () => this.lockOf(some, skipsLocked, tx))),
     ])
     return rows.flat()

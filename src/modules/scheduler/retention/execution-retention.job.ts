@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { PinoLogger } from 'nestjs-pino'
 import { AppConfig } from '#platform/config/app-config.js'
 import { Sweep } from '#platform/jobs/sweep.js'
+import { byTenant } from '../firing/tenant-schedules.js'
 import { ExecutionRetentionRepository } from './execution-retention.repository.js'
 
 const EXECUTIONS_PER_BATCH = 1000
@@ -26,13 +27,7 @@ export class ExecutionRetention extends Sweep {
     return this.task.inBatches({ size: EXECUTIONS_PER_BATCH, maxBatches: MAX_BATCHES }, async (limit) => {
       const deleted = await this.executions.deleteOld({ days: this.days, limit })
       const schedules = new Map(deleted.map((key) => [key.id, key]))
-      const byTenant = Map.groupBy(schedules.values(), ({ tenantId }) => tenantId)
-      for (const [tenantId, keys] of byTenant) {
-        await this.executions.deleteEmpty(
-          tenantId,
-          keys.map(({ id }) => id),
-        )
-      }
+      for (const some of byTenant(schedules.values())) await this.executions.deleteEmpty(some)
       return deleted.length
     })
   }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import { Database } from '#platform/database/database.js'
+import type { TenantSchedules } from '../firing/tenant-schedules.js'
 import type { ScheduleKey } from '../schedules/schedule.js'
 
 /** Removes executions that have been kept long enough. */
@@ -21,7 +22,7 @@ export class ExecutionRetentionRepository {
   }
 
   /** Of these schedules of a tenant, those that are deleted and have no execution any more. */
-  async deleteEmpty(tenantId: string, ids: readonly string[]): Promise<void> {
+  async deleteEmpty({ tenantId, ids }: TenantSchedules): Promise<void> {
     await this.database.workers.transaction({ tenantId }, (tx) =>
       tx.execute({
         text: `DELETE FROM scheduled_tasks s WHERE s.tenant_id = $1 AND s.id = ANY($2) AND s.deleted_at IS NOT NULL

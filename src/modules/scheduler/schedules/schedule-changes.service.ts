@@ -5,8 +5,8 @@ import type { Tx } from '#platform/database/tx.js'
 import { EventBus } from '#platform/events/event-bus.js'
 import type { Principal } from '#platform/http/principal.js'
 import { ScheduleBell } from '../firing/schedule-bell.service.js'
-import { mayRunSchedules } from '../schedule-rights.js'
-import { mayNotRun, scheduleEnded } from '../scheduler.errors.js'
+import { assertMayRunSchedules } from '../schedule-rights.js'
+import { scheduleEnded } from '../scheduler.errors.js'
 import { ScheduleChanged, SchedulePaused, ScheduleResumed } from './schedule.events.js'
 import type { ScheduleChange } from './schedule-draft.js'
 import { ScheduleDrafts } from './schedule-drafts.service.js'
@@ -33,7 +33,7 @@ export class ScheduleChanges {
     const key = { tenantId: requester.tenantId, id }
     const isPause = isDeepStrictEqual(command, { active: false })
     // To stop what starts runs takes no right to start them.
-    if (!isPause && !mayRunSchedules(requester.permissions)) throw mayNotRun()
+    if (!isPause) assertMayRunSchedules(requester)
     return this.standstill.hold(key, {
       mayBeDue: isPause,
       prepare: (seen) => this.findRunProblems(requester, seen, command),

@@ -4,8 +4,7 @@ import { EventBus } from '#platform/events/event-bus.js'
 import { Idempotency } from '#platform/http/idempotency/idempotency.service.js'
 import type { Principal } from '#platform/http/principal.js'
 import { ScheduleBell } from '../firing/schedule-bell.service.js'
-import { mayRunSchedules } from '../schedule-rights.js'
-import { mayNotRun } from '../scheduler.errors.js'
+import { assertMayRunSchedules } from '../schedule-rights.js'
 import { ScheduleCreated } from './schedule.events.js'
 import { ScheduleDrafts } from './schedule-drafts.service.js'
 import { toSchedule } from './schedule-view.js'
@@ -29,7 +28,7 @@ export class ScheduleCreation {
   /** @throws AppError `forbidden`, `validation_failed`, for one more than a tenant may have, too */
   async create(requester: Principal, command: CreateScheduleCommand): Promise<Schedule> {
     const { tenantId } = requester
-    if (!mayRunSchedules(requester.permissions)) throw mayNotRun()
+    assertMayRunSchedules(requester)
     const runProblems = await this.drafts.findRunProblems(requester, { ...command, input: command.input ?? {} })
     return this.database.transaction({ tenantId }, async (tx) => {
       await this.drafts.assertRoom(tenantId, tx)
