@@ -103,7 +103,7 @@ export default {
           '^src/modules/',
           // Libraries that reckon, and touch nothing.
           'node_modules/(zod|canonicalize|croner|temporal-polyfill|tiny-lru)/',
-          '^src/platform/(http/principal|http/page|events/domain-event)\\.ts$',
+          '^src/platform/(http/principal|http/page|events/domain-event|time/time-zone)\\.ts$',
         ],
         dependencyTypesNot: ['core', 'type-only'],
       },

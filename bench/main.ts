@@ -14,6 +14,7 @@ import { formatResult } from './support/report.ts'
 const CASES: Record<string, () => Promise<{ run: BenchCase }>> = {
   'get-run': () => import('./cases/get-run.ts'),
   'run-overhead': () => import('./cases/run-overhead.ts'),
+  'budget-overhead': () => import('./cases/budget-overhead.ts'),
   'runs-at-16': () => import('./cases/runs-at-16.ts'),
   'first-token': () => import('./cases/first-token.ts'),
   'cached-run': () => import('./cases/cached-run.ts'),
@@ -21,6 +22,7 @@ const CASES: Record<string, () => Promise<{ run: BenchCase }>> = {
   'concurrent-runs': () => import('./cases/concurrent-runs.ts'),
   login: () => import('./cases/login.ts'),
   'principal-check': () => import('./cases/principal-check.ts'),
+  'db-monitor': () => import('./cases/db-monitor.ts'),
   start: () => import('./cases/start.ts'),
   memory: () => import('./cases/memory.ts'),
   'open-streams': () => import('./cases/open-streams.ts'),
@@ -30,6 +32,8 @@ const CASES: Record<string, () => Promise<{ run: BenchCase }>> = {
   'webhook-retries': () => import('./cases/webhook-retries.ts'),
   'schedule-burst': () => import('./cases/schedule-burst.ts'),
   'schedule-idle': () => import('./cases/schedule-idle.ts'),
+  dashboard: () => import('./cases/dashboard.ts'),
+  'cost-export': () => import('./cases/cost-export.ts'),
   'schedule-chaos': () => import('./cases/schedule-chaos.ts'),
 }
 /** Only when they are named. */

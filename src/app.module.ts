@@ -7,6 +7,7 @@ import { AuthModule } from '#modules/auth'
 import { CspReportsModule } from '#modules/csp-reports'
 import { HealthModule } from '#modules/health'
 import { MetricsModule } from '#modules/metrics'
+import { ProjectsModule } from '#modules/projects'
 import { RunsModule } from '#modules/runs'
 import { SchedulerModule } from '#modules/scheduler'
 import { ToolsModule } from '#modules/tools'
@@ -24,6 +25,7 @@ export class AppModule {
         AdminModule,
         AgentsModule,
         ApprovalsModule,
+        ProjectsModule,
         RunsModule,
         SchedulerModule,
         ToolsModule,

@@ -6,7 +6,7 @@ import { findFreePort, type NodeProcess, startNode, whileAlive } from './process
 
 const POLL_INTERVAL_MS = 10
 /** What `npm start` starts it with (scripts/lib/project.mjs). */
-const SERVER_FLAGS = ['--max-semi-space-size=4']
+const SERVER_FLAGS = ['--max-semi-space-size=4', '--no-allocation-site-pretenuring', '--heap-growing-percent=60']
 const SERVER_ENV = { MALLOC_ARENA_MAX: '1' }
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 

@@ -26,6 +26,10 @@ const MEMBER_PERMISSIONS = [
   'api-keys:write',
   'schedules:read',
   'schedules:write',
+  'projects:read',
+  'projects:write',
+  'costs:read',
+  'metrics:read',
 ]
 const LONG_AGO = '2020-01-01T00:00:00.000Z'
 const FAR_AHEAD = '2999-12-31T23:59:59.000Z'

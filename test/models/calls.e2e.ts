@@ -30,10 +30,15 @@ afterAll(async () => {
 })
 
 describe.each([
-  { model: 'openai/gpt-test', structured: 'openai/gpt-test', reasoningTokens: 5 },
+  { model: 'openai/gpt-test', structured: 'openai/gpt-test', cacheWriteTokens: 0, reasoningTokens: 5 },
   // The SDK knows which of Anthropic's models give JSON by themselves; it has others call a tool.
-  { model: 'anthropic/claude-test', structured: 'anthropic/claude-sonnet-4-5', reasoningTokens: 0 },
-])('a call of $model', ({ model, structured, reasoningTokens }) => {
+  {
+    model: 'anthropic/claude-test',
+    structured: 'anthropic/claude-sonnet-4-5',
+    cacheWriteTokens: 15,
+    reasoningTokens: 0,
+  },
+])('a call of $model', ({ model, structured, cacheWriteTokens, reasoningTokens }) => {
   const call = (overrides: Parameters<ModelHost['call']>[0] = {}) => host.call({ models: [model], ...overrides })
 
   it('streams the answer as it comes, and accounts for what the provider reports', async () => {
@@ -50,6 +55,7 @@ describe.each([
           isReported: true,
           inputTokens: 100,
           cachedInputTokens: 60,
+          cacheWriteTokens,
           outputTokens: 20,
           reasoningTokens,
         },

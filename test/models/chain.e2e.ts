@@ -34,7 +34,7 @@ describe('a chain of models', () => {
   beforeAll(async () => {
     host = await start({
       MODEL_MAX_RETRIES: '1',
-      MODEL_TIMEOUT_MS: '1000',
+      MODEL_TIMEOUT_MS: '4000',
       MODEL_IDLE_TIMEOUT_MS: '1000',
       MODEL_CIRCUIT_FAILURES: '1000',
       OPENAI_API_KEY: 'f00dfeed',

@@ -1,7 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Database } from '#platform/database/database.js'
+import { Notifications } from '#platform/database/notifications.js'
+import { eventually } from '../support/eventually.js'
+import { ModelSimulator } from '../support/model-simulator.js'
 import { expectProblem } from '../support/problem.js'
+import { simulatorEnv, whenFinished } from '../support/run-states.js'
 import { TcpProxy } from '../support/tcp-proxy.js'
 import { TestApp } from '../support/test-app.js'
 import { createTestDatabase, type TestDatabase, withClient } from '../support/test-database.js'
@@ -13,15 +17,18 @@ const RECOVERY_MS = 4000
 
 let database: TestDatabase
 let proxy: TcpProxy
+let simulator: ModelSimulator
 let app: TestApp
 let user: TestUser
 
 beforeAll(async () => {
   database = await createTestDatabase()
   proxy = await TcpProxy.start(database.url, POSTGRES_PORT)
+  simulator = await ModelSimulator.start()
   app = await TestApp.start({
     database,
     env: {
+      ...simulatorEnv(simulator),
       DATABASE_URL: proxy.through(database.url),
       DATABASE_CONNECT_TIMEOUT_MS: '500',
       DATABASE_STATEMENT_TIMEOUT_MS: String(STATEMENT_TIMEOUT_MS),
@@ -32,9 +39,11 @@ beforeAll(async () => {
 afterEach(async () => {
   await proxy.restore()
   await recovered()
+  simulator.reset()
 })
 afterAll(async () => {
   await app[Symbol.asyncDispose]()
+  await simulator.stop()
   await proxy[Symbol.asyncDispose]()
   await database[Symbol.asyncDispose]()
 })
@@ -76,6 +85,39 @@ describe('while the database is gone', () => {
     expect((await user.request({ url: '/v1/agents/developer' })).statusCode).toBe(200)
     expect((await app.inject({ url: '/openapi.json' })).statusCode).toBe(200)
     expectProblem(await app.inject({ url: '/v1/runs' }), { status: 401, code: 'unauthenticated' })
+  })
+})
+
+describe('a run that is waited for as the database goes', () => {
+  it('is answered as it was created, not as one to be tried again, and ends when it is back', async () => {
+    simulator.set({ reply: 'Late.', latencyMs: 1500 })
+    const asking = user.run({ task: 'Take your time.' }, { prefer: 'wait=1' })
+    await eventually(() => simulator.requests.length > 0)
+    await proxy.cut()
+    const response = await asking
+    expect(response.statusCode).toBe(202)
+    const { id, status } = response.json()
+    expect(status).toBe('pending')
+    await proxy.restore()
+    await recovered()
+    expect(await whenFinished(user, id)).toMatchObject({ status: 'completed', output: { text: 'Late.' } })
+  })
+})
+
+describe('a channel that is first listened to as the database goes', () => {
+  it.each(['in the same moment', 'a moment later'])('is heard when it is back: %s', async (when) => {
+    const channel = `first ${when}`
+    const heard: (string | null)[] = []
+    const gone = proxy.cut()
+    if (when === 'a moment later') await gone
+    await app.nest.get(Notifications).listen(channel, (payload) => void heard.push(payload))
+    await gone
+    expect(heard).toEqual([])
+    await proxy.restore()
+    await eventually(async () => {
+      await withClient(database.url, (client) => client.query('SELECT pg_notify($1, $2)', [channel, 'here']))
+      return heard.includes('here')
+    })
   })
 })
 

@@ -26,6 +26,7 @@ describe('tenancy', () => {
       size: POOL_SIZE,
       connectTimeoutMs: 5000,
       statementTimeoutMs: 5000,
+      lockTimeoutMs: 5000,
       answerTimeoutMs: 10_000,
       preparedStatements: true,
     })

@@ -1,8 +1,9 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import type { Pool } from 'pg'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals'
+import { Client, type Pool } from 'pg'
 import { newId } from '#kernel/ids.js'
 import { ConnectionPool } from '#platform/database/connection-pool.js'
 import { DATABASE_APP_URL } from '#platform/database/database.js'
+import type { Statement } from '#platform/database/statement.js'
 import type { Tx } from '#platform/database/tx.js'
 import { ProjectEntity } from '../../src/modules/projects/project.entity.js'
 import { TestApp } from '../support/test-app.js'
@@ -29,6 +30,7 @@ beforeEach(async () => {
     size: 1,
     connectTimeoutMs: TIMEOUT_MS,
     statementTimeoutMs: TIMEOUT_MS,
+    lockTimeoutMs: TIMEOUT_MS,
     answerTimeoutMs: TIMEOUT_MS,
     preparedStatements: true,
   })
@@ -47,6 +49,10 @@ function addProject(tx: Tx, slug: string, tenantId = mine.tenantId): Promise<num
 
 async function countProjects(slug: string): Promise<unknown> {
   return (await app.sql('SELECT count(*)::int AS count FROM projects WHERE slug = $1', [slug]))[0]?.['count']
+}
+
+function nameOf(client: unknown): string | undefined {
+  return (client as { connectionParameters: { application_name?: string } }).connectionParameters.application_name
 }
 
 /** The settings of the pool's connection as they are between two uses of it. A scoped read would set them itself. */
@@ -105,6 +111,39 @@ describe('a transaction', () => {
     })
     expect(seen).toEqual(['work', 'first of the last', 'second of the last', 'committed'])
     expect([await countProjects('early'), await countProjects('last')]).toEqual([1, 1])
+  })
+
+  it('sends in the message that commits what is to be no older than that', async () => {
+    const seen: string[] = []
+    const spy = jest.spyOn(Client.prototype, 'query')
+    const committing = () =>
+      spy.mock.calls.some(
+        ([asked], call) =>
+          nameOf(spy.mock.contexts[call]) === 'temponest-test' && (asked as unknown as Statement).text === 'COMMIT',
+      )
+    await pool.transaction({ tenantId: mine.tenantId }, async (tx) => {
+      tx.withCommit(async () => {
+        seen.push(`asked, ${committing()}`)
+        await addProject(tx, 'with-commit')
+        seen.push(`answered, ${committing()}`)
+      })
+      tx.beforeCommit(async () => void seen.push('last'))
+    })
+    spy.mockRestore()
+    expect(seen).toEqual(['last', 'asked, false', 'answered, true'])
+    expect(await countProjects('with-commit')).toBe(1)
+  })
+
+  it('keeps nothing when the database refuses what is sent with the commit', async () => {
+    const seen: string[] = []
+    const failing = pool.transaction({ tenantId: mine.tenantId }, async (tx) => {
+      tx.afterCommit(() => seen.push('committed'))
+      tx.withCommit(async () => void (await tx.execute({ text: 'SELECT 1 / 0' })))
+      await addProject(tx, 'not-kept-either')
+    })
+    await expect(failing).rejects.toThrow('division by zero')
+    expect(seen).toEqual([])
+    expect(await countProjects('not-kept-either')).toBe(0)
   })
 
   it('keeps nothing when what was to be last fails, and does not do it when the work has failed', async () => {

@@ -79,7 +79,6 @@ describe('kill -9', () => {
       // Not even waited for: the next one may find the database's lock still held.
       app = home.start()
       const url = await app.ready()
-      expect(performance.now() - app.startedAt).toBeLessThan(6000)
       await HttpUser.login(url, email)
     }
     expect(home.postgresPids()).toHaveLength(1)

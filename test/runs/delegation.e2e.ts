@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import { newId } from '#kernel/ids.js'
-import { CostLedger } from '#modules/costs'
+import { costOf, TenantsSpendingRules } from '#modules/costs'
+import { add as addProject } from '../projects/project.js'
 import type { TestUser } from '../support/test-user.js'
 import { addAgent, begin, childrenOf, getRun, logOf, type Part, RunLab, runToEnd, until, whenDone } from './run-lab.js'
 
@@ -46,10 +46,7 @@ describe('the overseer', () => {
       developer: ({ task }) => ({ reply: `Done: ${task}`, latencyMs: SLOW_MS }),
       'qa-tester': ({ task }) => ({ reply: `Tested: ${task}`, latencyMs: SLOW_MS / 2 }),
     })
-    await lab.app.sql(
-      `INSERT INTO projects (tenant_id, id, slug, name, created_at, updated_at) VALUES ($1, $2, 'apollo', 'Apollo', now(), now())`,
-      [user.tenantId, newId()],
-    )
+    await addProject(user, { name: 'Apollo' })
     const run = await runToEnd(user, 'overseer', { project: 'apollo', task: 'Make it.' })
     expect(run).toMatchObject({ status: 'completed', parentRunId: null })
     expect(outputOf(run)).toEqual(['Done: Write it.', 'Tested: Test it.'])
@@ -81,9 +78,16 @@ describe('the overseer', () => {
       reasoningTokens,
       totalTokens: promptTokens + completionTokens,
     })
-    const tokens = { inputTokens: promptTokens, cachedInputTokens: cachedTokens, outputTokens: completionTokens }
-    const cost = lab.app.nest.get(CostLedger).price('openai/gpt-4o-mini', tokens)
-    expect(run.costUsd).toBe(cost?.toString())
+    const rules = await lab.app.nest.get(TenantsSpendingRules).of(user.tenantId)
+    const price = rules.findPrice('openai/gpt-4o-mini', new Date())
+    const tokens = {
+      inputTokens: promptTokens,
+      cachedInputTokens: cachedTokens,
+      cacheWriteTokens: 0,
+      outputTokens: completionTokens,
+      reasoningTokens,
+    }
+    expect(run.costUsd).toBe(price && costOf(tokens, price).toString())
     // Booked once each, under the run that made the call.
     const [booked] = await lab.app.sql(
       'SELECT sum(input_tokens)::integer AS input, count(DISTINCT run_id)::integer AS runs FROM cost_tracking WHERE tenant_id = $1',

@@ -8,6 +8,8 @@ import { TestApp } from '../support/test-app.js'
 import { TestUser } from '../support/test-user.js'
 
 const QUESTION = { task: 'What time is it?', cache: 'use' }
+/** A tool that no agent has: its result is an error, and the model goes on. */
+const A_CALL = [{ name: 'nothing', arguments: {} }]
 const SCHEMA = { type: 'object', required: ['city'] }
 const NOTHING_USED = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, reasoningTokens: 0, totalTokens: 0 }
 const SWEEP_LIMIT_MS = 5000
@@ -94,6 +96,41 @@ describe('a run that may use kept answers', () => {
     expect(await run(QUESTION)).toMatchObject({ cache: 'hit', output: { text: 'Two.' } })
   })
 
+  it('keeps and counts them exactly where runs of several questions share their commits', async () => {
+    const questions = Array.from({ length: 6 }, (_, index) => ({ ...QUESTION, task: `Question ${index}?` }))
+    for (const question of questions) await run(question)
+    const asked = Array.from({ length: 60 }, (_, index) => ({
+      ...questions[(index * 5) % questions.length],
+      cache: index % 4 === 0 ? 'refresh' : 'use',
+    }))
+    const runs = await Promise.all(asked.map((payload) => run(payload)))
+    expect(runs.map(({ status, cache }) => `${status} ${cache}`)).toEqual(
+      asked.map(({ cache }) => `completed ${cache === 'use' ? 'hit' : 'miss'}`),
+    )
+    const [kept] = await app.sql(
+      'SELECT count(*)::int AS answers, sum(hits)::int AS hits FROM kept_answers WHERE tenant_id = $1',
+      [user.tenantId],
+    )
+    expect(kept).toEqual({ answers: 6, hits: 45 })
+    expect((await user.request({ url: '/v1/costs/summary' })).json()).toMatchObject({ cacheHits: 45 })
+  })
+
+  it.each([
+    ['ends at a limit before it can act on one', { maxSteps: 1 }, 'limit_exceeded', 1],
+    ['acts on one, and ends at a limit then', { maxSteps: 2 }, 'limit_exceeded', 1],
+    ['acts on one, and ends with another', {}, undefined, 2],
+  ])('counts each once that %s', async (_what, limits, code, hits) => {
+    simulator.when((request) => (hasResults(request) ? { reply: 'Done.' } : { toolCalls: A_CALL }))
+    expect((await run(QUESTION)).status).toBe('completed')
+    const again = await run({ ...QUESTION, limits })
+    expect(again.error?.code).toBe(code)
+    const [kept] = await app.sql('SELECT sum(hits)::int AS hits FROM kept_answers WHERE tenant_id = $1', [
+      user.tenantId,
+    ])
+    expect(kept).toEqual({ hits })
+    expect((await user.request({ url: '/v1/costs/summary' })).json()).toMatchObject({ cacheHits: hits })
+  })
+
   it("is never given another tenant's answer, nor that to another question", async () => {
     await run(QUESTION)
     const stranger = await TestUser.register(app)
@@ -109,8 +146,7 @@ describe('a run that may use kept answers', () => {
   })
 
   it('keeps the turns of a run that calls tools, and makes the calls again', async () => {
-    const toolCalls = [{ name: 'nothing', arguments: {} }]
-    simulator.when((request) => (hasResults(request) ? { reply: 'Done.' } : { toolCalls }))
+    simulator.when((request) => (hasResults(request) ? { reply: 'Done.' } : { toolCalls: A_CALL }))
     await run(QUESTION)
     const second = await run(QUESTION)
     expect(second).toMatchObject({ status: 'completed', cache: 'hit', output: { text: 'Done.' }, usage: NOTHING_USED })

@@ -80,6 +80,22 @@ describe('limits.maxTokens', () => {
     })
   })
 
+  it('is told to models that reason in the words that they take', async () => {
+    const run = (await user.run({ task: 'Think.', model: 'openai/gpt-5-mini', limits: { maxTokens: 50 } })).json()
+    expect(run).toMatchObject({ status: 'completed' })
+    expect(simulator.requests.map(({ body }) => body['max_completion_tokens'])).toEqual([50])
+  })
+
+  it.each([
+    ['openai/gpt-4o-mini', 50_000, 16_384],
+    ['openai/gpt-4o-mini', 16_000, 16_000],
+    ['openai/of-our-own', 50_000, 50_000],
+    ['openai/of-our-own', 1_000_000, 1_000_000],
+  ])('is told to %s as %i only where it can say as much', async (model, maxTokens, told) => {
+    expect((await user.run({ task: 'Talk.', model, limits: { maxTokens } })).json().status).toBe('completed')
+    expect(outputLimits()).toEqual([told])
+  })
+
   it('is shared with what the run delegates', async () => {
     delegateTo(simulator, ['One.', 'Two.'], () => ({ usage: { completionTokens: 20 } }))
     simulator.set({ usage: { completionTokens: 10 } })
@@ -100,6 +116,11 @@ describe('limits.maxCostUsd', () => {
       usage: { totalTokens: 0 },
     })
     expect(simulator.requests).toHaveLength(0)
+  })
+
+  it('that is enough for more than the model can say names what it can say', async () => {
+    expect((await user.run({ task: 'Think.', limits: { maxCostUsd: '100' } })).json().status).toBe('completed')
+    expect(outputLimits()).toEqual([16_384])
   })
 
   it('is never passed, by models that write as much as they may', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { add as addProject } from '../projects/project.js'
 import { ModelSimulator } from '../support/model-simulator.js'
 import { TestApp } from '../support/test-app.js'
 import { withClient } from '../support/test-database.js'
@@ -175,13 +176,7 @@ describe('the filters', () => {
 
   beforeAll(async () => {
     user = await TestUser.register(app)
-    await withClient(app.database.url, (client) =>
-      client.query(
-        `INSERT INTO projects (tenant_id, id, slug, name, created_at, updated_at)
-         VALUES ($1, gen_random_uuid(), 'website', 'Website', now(), now())`,
-        [user.tenantId],
-      ),
-    )
+    await addProject(user)
     tester = await start(user, { task: 'Test it' }, 'qa-tester')
     simulator.next({ failure: { status: 500 } })
     failed = await start(user, { task: 'Fail' })

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals'
+import { add as addProject } from '../projects/project.js'
 import { Colleague } from '../support/colleague.js'
 import { ModelSimulator } from '../support/model-simulator.js'
 import { createAgent, updateAgent } from '../support/own-agent.js'
@@ -28,11 +29,7 @@ beforeAll(async () => {
     env: { ...simulatorEnv(simulator), FALLBACK_MODELS: 'anthropic/claude-sonnet-4-5' },
   })
   user = await TestUser.register(app)
-  await app.sql(
-    `INSERT INTO projects (tenant_id, id, slug, name, created_at, updated_at)
-     VALUES ($1, gen_random_uuid(), 'website', 'Website', now(), now())`,
-    [user.tenantId],
-  )
+  await addProject(user)
 })
 afterEach(() => simulator.reset())
 afterAll(async () => {

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { add as addProject } from '../projects/project.js'
 import { ModelSimulator } from '../support/model-simulator.js'
 import { TestApp } from '../support/test-app.js'
 import { withClient } from '../support/test-database.js'
@@ -476,13 +477,7 @@ describe('validation', () => {
 describe('projects', () => {
   it("puts a run in one of the tenant's own projects, and in nobody else's", async () => {
     const stranger = await TestUser.register(app)
-    await withClient(app.database.url, (client) =>
-      client.query(
-        `INSERT INTO projects (tenant_id, id, slug, name, created_at, updated_at)
-         VALUES ($1, gen_random_uuid(), 'website', 'Website', now(), now())`,
-        [user.tenantId],
-      ),
-    )
+    await addProject(user)
     const run = (await user.run({ task: 'Say hello.', project: 'website' })).json()
     expect(run.project).toBe('website')
     const foreign = await stranger.run({ task: 'Say hello.', project: 'website' })

@@ -149,7 +149,7 @@ describe('a turn', () => {
 
 describe('executions', () => {
   const executions = new ExecutionsRepository(recorded.database)
-  const last = { dueAt: new Date().toISOString(), id: newId() }
+  const last = { at: new Date().toISOString(), id: newId() }
   const window = { from: new Date(Date.now() - 3_600_000).toISOString(), to: new Date().toISOString() }
 
   it.each([

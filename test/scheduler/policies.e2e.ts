@@ -174,7 +174,9 @@ describe('a schedule that fails', () => {
 
 describe('in whose name a schedule runs', () => {
   it('is its maker, with his budget', async () => {
-    const apiKeyId = await plantKey(['schedules:write', 'runs:write'], '0')
+    const apiKeyId = await plantKey(['schedules:write', 'runs:write'])
+    const budget = { scope: 'apiKey', scopeId: apiKeyId, period: 'total', limitUsd: '0' }
+    await owner.request({ method: 'POST', url: '/v1/costs/budgets', payload: budget })
     const schedule = await plantSchedule(lab.app, owner, { apiKeyId, maxExecutions: 1 })
     expect(statuses(await whenOver(schedule, 1))).toEqual(['failed budget_exceeded'])
   })
@@ -182,7 +184,7 @@ describe('in whose name a schedule runs', () => {
   it.each([
     ['a key without the scope', () => plantKey(['runs:write'])],
     ['a key that may not start runs', () => plantKey(['schedules:write'])],
-    ['a key that has expired', () => plantKey(['schedules:write', 'runs:write'], null, '-1 second')],
+    ['a key that has expired', () => plantKey(['schedules:write', 'runs:write'], '-1 second')],
     ['a key that is gone', async () => newId()],
   ])('is nobody by %s: it is paused', async (_, makeKey) => {
     const schedule = await plantSchedule(lab.app, owner, { apiKeyId: await makeKey() })
@@ -203,12 +205,12 @@ describe('in whose name a schedule runs', () => {
       expect(await whenPaused(schedule)).toMatchObject({ paused_reason: 'not_permitted' })
   })
 
-  async function plantKey(scopes: string[], budgetUsd: string | null = null, expiresIn = '1 hour'): Promise<string> {
+  async function plantKey(scopes: string[], expiresIn = '1 hour'): Promise<string> {
     const id = newId()
     await lab.app.sql(
-      `INSERT INTO api_keys (tenant_id, id, user_id, name, prefix, key_hash, scopes, budget_usd, created_at, expires_at)
-       VALUES ($1, $2, $3, 'planted', 'tn_x', $4, $5, $6, now(), now() + $7::interval)`,
-      [owner.tenantId, id, owner.userId, randomBytes(32), scopes, budgetUsd, expiresIn],
+      `INSERT INTO api_keys (tenant_id, id, user_id, name, prefix, key_hash, scopes, created_at, expires_at)
+       VALUES ($1, $2, $3, 'planted', 'tn_x', $4, $5, now(), now() + $6::interval)`,
+      [owner.tenantId, id, owner.userId, randomBytes(32), scopes, expiresIn],
     )
     return id
   }

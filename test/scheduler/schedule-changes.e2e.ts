@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { Colleague } from '../support/colleague.js'
+import { add as addProject } from '../projects/project.js'
 import { expectProblem } from '../support/problem.js'
 import { recordEvents } from '../support/recorded-events.js'
 import { TestApiKey } from '../support/test-api-key.js'
 import { scheduleRow } from '../support/schedule-rows.js'
 import { TestApp } from '../support/test-app.js'
 import { TestUser } from '../support/test-user.js'
-import { act, add, change, patch, plantProject, show, YEARLY } from './schedule.js'
+import { act, add, change, patch, show, YEARLY } from './schedule.js'
 
 const HOUR_SECONDS = 3600
 const MS_PER_SECOND = 1000
@@ -45,7 +46,7 @@ async function end(id: string, reason: string): Promise<void> {
 
 describe('changing a schedule', () => {
   it('keeps what is absent, clears what is null', async () => {
-    await plantProject(app, owner, 'shop')
+    await addProject(owner, { name: 'shop' })
     const before = await add(owner, {
       cron: YEARLY,
       project: 'shop',

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { add as addProject } from '../projects/project.js'
 import { expectProblem } from '../support/problem.js'
 import { TestApp } from '../support/test-app.js'
 import { TestUser } from '../support/test-user.js'
-import { add, patch, plantProject, post, show, YEARLY } from './schedule.js'
+import { add, patch, post, show, YEARLY } from './schedule.js'
 
 let app: TestApp
 let owner: TestUser
@@ -12,7 +13,7 @@ beforeAll(async () => {
   app = await TestApp.start()
   owner = await TestUser.register(app)
   const other = await TestUser.register(app)
-  await plantProject(app, other, 'theirs')
+  await addProject(other, { name: 'theirs' })
   id = (await add(owner)).id
 })
 afterAll(async () => app[Symbol.asyncDispose]())

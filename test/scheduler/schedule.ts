@@ -71,13 +71,6 @@ export function backfill(by: Requester, id: string, payload: object, key?: strin
   })
 }
 
-export async function plantProject(app: TestApp, { tenantId }: { tenantId: string }, slug: string): Promise<void> {
-  await app.sql(
-    'INSERT INTO projects (tenant_id, id, slug, name, created_at, updated_at) VALUES ($1, $2, $3, $3, now(), now())',
-    [tenantId, newId(), slug],
-  )
-}
-
 interface PlantedExecution {
   readonly dueAt?: string
   readonly status?: string

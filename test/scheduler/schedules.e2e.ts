@@ -3,6 +3,7 @@ import { newId } from '#kernel/ids.js'
 import type { AuditedEvent } from '#platform/events/audited-event.js'
 import { schedulePageSchema, scheduleSchema } from '../../src/modules/scheduler/schedules/schedules.schemas.js'
 import { Colleague } from '../support/colleague.js'
+import { add as addProject } from '../projects/project.js'
 import { expectProblem } from '../support/problem.js'
 import { expectLimits } from '../support/rate-limits.js'
 import { recordEvents } from '../support/recorded-events.js'
@@ -10,7 +11,7 @@ import { TestApiKey } from '../support/test-api-key.js'
 import { scheduleRow } from '../support/schedule-rows.js'
 import { TestApp } from '../support/test-app.js'
 import { TestUser } from '../support/test-user.js'
-import { act, add, get, patch, plantProject, post, remove, show, YEARLY } from './schedule.js'
+import { act, add, get, patch, post, remove, show, YEARLY } from './schedule.js'
 
 const HOUR_SECONDS = 3600
 const MS_PER_SECOND = 1000
@@ -35,7 +36,7 @@ function nextYearly(): string {
 
 describe('adding a schedule', () => {
   it('answers with the schedule and when it is due next', async () => {
-    await plantProject(app, owner, 'shop')
+    await addProject(owner, { name: 'shop' })
     const response = await post(owner, { name: '  Nightly  ', cron: YEARLY, project: 'shop', input: { cache: 'off' } })
     expect(response.statusCode).toBe(201)
     const schedule = scheduleSchema.parse(response.json())
@@ -146,7 +147,7 @@ describe('schedules', () => {
   })
 
   it('are listed by project, by agent and by whether they are active', async () => {
-    await plantProject(app, owner, 'shop')
+    await addProject(owner, { name: 'shop' })
     const shop = await add(owner, { cron: YEARLY, project: 'shop' })
     const paused = await add(owner, { cron: YEARLY, active: false })
     const devops = await add(owner, { cron: YEARLY, agent: 'devops' })

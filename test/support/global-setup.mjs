@@ -4,6 +4,8 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { STATEMENT_SETTINGS, watchStatements } from './slow-statements.mjs'
+import { asSuperuser } from './superuser.mjs'
 
 const REDIS_START_TIMEOUT_MS = 10_000
 const POLL_MS = 25
@@ -29,18 +31,38 @@ async function startPostgres(folder, servers) {
   // The number of connections is that of a start.
   await initial.stop()
   const cluster = await EmbeddedCluster.start(options)
+  await assertConfigured(cluster.url)
+  await watchStatements(cluster.url)
+  servers.postgres = { url: cluster.url, logFile: join(options.directory, 'postgres.log') }
   servers.stop.push(() => cluster.stop())
   return cluster.url
 }
 
 /** What a test kills is the app and never this server, which need not wait for the disk; and several tests have several replicas each. */
+const POSTGRES_SETTINGS = {
+  fsync: 'off',
+  synchronous_commit: 'off',
+  full_page_writes: 'off',
+  max_connections: '300',
+  ...STATEMENT_SETTINGS,
+}
+
 async function configureForTests(url) {
-  const { default: pg } = await import('pg')
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '300' }
-  for (const [name, value] of Object.entries(settings)) await client.query(`ALTER SYSTEM SET ${name} = ${value}`)
-  await client.end()
+  await asSuperuser(url, async (client) => {
+    for (const [name, value] of Object.entries(POSTGRES_SETTINGS)) {
+      await client.query(`ALTER SYSTEM SET ${name} = ${value}`)
+    }
+  })
+}
+
+/** What is said on a command line goes before what is set: a server that took no notice would fail tests now and then. */
+async function assertConfigured(url) {
+  await asSuperuser(url, async (client) => {
+    for (const [name, value] of Object.entries(POSTGRES_SETTINGS)) {
+      const { rows } = await client.query('SELECT current_setting($1) AS actual', [name])
+      if (rows[0].actual !== value) throw new Error(`the tests' PostgreSQL has ${name} = ${rows[0].actual}`)
+    }
+  })
 }
 
 async function startRedis(folder, servers) {

@@ -44,6 +44,16 @@ export class HttpUser {
     })
   }
 
+  /** @throws Error when it is refused */
+  async ask<Answer>(path: string, body?: object): Promise<Answer> {
+    const response = await fetch(`${this.baseUrl}${path}`, {
+      headers: { authorization: `Bearer ${this.accessToken}`, ...(body && { 'content-type': 'application/json' }) },
+      ...(body && { method: 'POST', body: JSON.stringify(body) }),
+    })
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+    return (await response.json()) as Answer
+  }
+
   async getRun(id: string): Promise<RunAnswer> {
     const response = await fetch(`${this.baseUrl}/v1/runs/${id}`, {
       headers: { authorization: `Bearer ${this.accessToken}` },

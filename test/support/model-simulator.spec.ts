@@ -106,6 +106,12 @@ describe('ModelSimulator, with the OpenAI client', () => {
     await expect(complete()).resolves.toMatchObject({ object: 'chat.completion' })
   })
 
+  it('refuses max_tokens for models that reason, as OpenAI does', async () => {
+    const create = (limit: object) => openai.chat.completions.create({ model: 'gpt-5-mini', messages, ...limit })
+    await expect(create({ max_tokens: 9 })).rejects.toMatchObject({ status: 400, code: 'unsupported_parameter' })
+    await expect(create({ max_completion_tokens: 9 })).resolves.toMatchObject({ object: 'chat.completion' })
+  })
+
   it('hangs up before the headers, in the middle of a body and after so many chunks', async () => {
     simulator.next({ hangUp: 'before-headers' }).next({ hangUp: { afterChunks: 1 } })
     await expect(complete()).rejects.toBeInstanceOf(APIConnectionError)

@@ -32,7 +32,7 @@ export async function scansOf(
   mode: Mode,
 ): Promise<TableScan[]> {
   const plan = await database.undone(async () => {
-    const limits = { statementTimeoutMs: 10_000, idleTimeoutMs: 10_000 }
+    const limits = { statementTimeoutMs: 10_000, lockTimeoutMs: 10_000, idleTimeoutMs: 10_000 }
     const begin = scopeStatement(scope, limits)
     await database.superuser.query(begin.text, [...(begin.values ?? [])])
     await database.superuser.query(`SET LOCAL ROLE ${database.appRoleName}`)

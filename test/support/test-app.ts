@@ -1,12 +1,13 @@
 import 'reflect-metadata'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
-import { pino } from 'pino'
 import { AppConfig } from '#platform/config/app-config.js'
 import { provisionDatabase } from '#platform/database/provision.js'
+import { createRootLogger } from '#platform/logging/root-logger.js'
 import { createApp } from '../../src/server.js'
 import { createTestDatabase, type TestDatabase, withClient } from './test-database.js'
 import { UNLIMITED } from './limit-settings.js'
+import { TestLog } from './test-log.js'
 
 export const TEST_JWT_SECRET = 'a secret for tests that has more than 32 characters'
 
@@ -14,7 +15,7 @@ export const TEST_JWT_SECRET = 'a secret for tests that has more than 32 charact
 const TEST_ENVIRONMENT = {
   ...UNLIMITED,
   NODE_ENV: 'test',
-  LOG_LEVEL: 'silent',
+  LOG_LEVEL: 'warn',
   JWT_SECRET: TEST_JWT_SECRET,
   ARGON2_MEMORY_KIB: '8192',
   ARGON2_TIME_COST: '1',
@@ -23,6 +24,9 @@ const TEST_ENVIRONMENT = {
   MAX_EVENT_LOOP_DELAY_MS: '0',
   DATABASE_CONNECT_TIMEOUT_MS: '20000',
 }
+
+/** One for all apps of a process: nestjs-pino has one logger, that of the first. */
+const LOG = new TestLog()
 
 export interface TestAppOptions {
   /** Settings on top of the tests' own. */
@@ -41,11 +45,16 @@ export class TestApp implements AsyncDisposable {
     private readonly ownsDatabase: boolean,
   ) {}
 
+  /** What the apps of this file have logged from WARN on. */
+  get log(): TestLog {
+    return LOG
+  }
+
   static async start({ env = {}, database, routes }: TestAppOptions = {}): Promise<TestApp> {
     const own = database ?? (await createTestDatabase())
     const config = AppConfig.parse({ ...TEST_ENVIRONMENT, DATABASE_URL: own.url, ...env })
     const { appUrl } = await provisionDatabase(config)
-    const nest = await createApp({ config, logger: pino({ level: 'silent' }), databaseUrl: appUrl })
+    const nest = await createApp({ config, logger: createRootLogger(config, LOG), databaseUrl: appUrl })
     await nest.init()
     routes?.(nest.getHttpAdapter().getInstance())
     await nest.getHttpAdapter().getInstance().ready()
@@ -67,8 +76,11 @@ export class TestApp implements AsyncDisposable {
     return this.nest.getUrl()
   }
 
+  /** Fails when a request asked row by row for what one statement could have asked for. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.nest.close()
     if (this.ownsDatabase) await this.database[Symbol.asyncDispose]()
+    const found = this.log.take('n_plus_one').map(({ route, statement }) => `${String(route)}: ${String(statement)}`)
+    if (found.length > 0) throw new Error(`asked more than ten times in one request: ${found.join('; ')}`)
   }
 }

@@ -72,6 +72,7 @@ describe('behind PgBouncer in transaction mode', () => {
         size: 2,
         connectTimeoutMs: 5000,
         statementTimeoutMs: 100,
+        lockTimeoutMs: 100,
         answerTimeoutMs: 5000,
         preparedStatements: false,
       })
@@ -112,6 +113,7 @@ describe('behind PgBouncer in transaction mode', () => {
           size,
           connectTimeoutMs: 5000,
           statementTimeoutMs: 5000,
+          lockTimeoutMs: 5000,
           answerTimeoutMs: 5000,
           preparedStatements: true,
         }),

@@ -3,7 +3,7 @@ import { type Scope, scopeStatement } from '#platform/database/scope.js'
 import type { MigratedDatabase } from '../support/migrated-database.js'
 import { makeRow, newWorld, type Row, scopeOf, TABLES_WITH_FACTORY, type World } from './world.js'
 
-const LIMITS = { statementTimeoutMs: 10_000, idleTimeoutMs: 10_000 }
+const LIMITS = { statementTimeoutMs: 10_000, lockTimeoutMs: 10_000, idleTimeoutMs: 10_000 }
 const UNIQUE_VIOLATION = '23505'
 const REFUSED_BY_POLICY = /row-level security policy/
 
@@ -88,25 +88,23 @@ export class Probes {
   }
 
   /**
-   * Which statements got at a row of theirs; none where the policies hold. Must be called in a transaction.
+   * The statements that get at a row of theirs, as they are found; none where the policies hold. Must be read in a transaction.
    * @throws Error for a table without a factory
    */
-  async leaksOf(table: string): Promise<string[]> {
+  async *leaksOf(table: string): AsyncGenerator<string> {
     if (!this.places.has(table)) throw new Error(`add a factory for ${table} to test/tenancy/world.ts`)
     const { appRoleName } = this.database
     const purposes = (await this.purposes()).filter((purpose) => TABLES_OF_PURPOSES[purpose] !== table)
     const scopes: Scope[] = [{}, scopeOf(this.mine), ...purposes.map((purpose) => ({ purpose }))]
     const attacks: Attack[] = [
-      ...scopes.map((scope) => ({ role: appRoleName, scope, table })),
       { role: this.ownerName, scope: scopeOf(this.mine), table },
+      ...scopes.map((scope) => ({ role: appRoleName, scope, table })),
     ]
-    const leaks: string[] = []
     for (const attack of attacks) {
       for (const [kind, succeeds] of Object.entries(this.kinds)) {
-        if (await this.attempt(attack, succeeds)) leaks.push(`${kind} ${table} ${JSON.stringify(attack.scope)}`)
+        if (await this.attempt(attack, succeeds)) yield `${kind} ${table} ${JSON.stringify(attack.scope)}`
       }
     }
-    return leaks
   }
 
   /** Runs one statement as the role that serves, in a scope, and undoes it. @returns the number of rows that it met */

@@ -17,6 +17,7 @@ export interface World {
   readonly webhookId: string
   readonly deliveryId: string
   readonly scheduleId: string
+  readonly budgetId: string
 }
 
 export function newWorld(overrides: Partial<World> = {}): World {
@@ -31,6 +32,7 @@ export function newWorld(overrides: Partial<World> = {}): World {
     webhookId: newId(),
     deliveryId: newId(),
     scheduleId: newId(),
+    budgetId: newId(),
     ...overrides,
   }
 }
@@ -48,6 +50,19 @@ export function hashOf(hash: Buffer): Buffer {
 const NOW = new Date()
 const LATER = new Date(NOW.getTime() + 86_400_000)
 const EARLIER = new Date(NOW.getTime() - 40 * 86_400_000)
+
+const NO_COSTS = {
+  executions: 0,
+  unpriced: 0,
+  input_tokens: 0,
+  cached_input_tokens: 0,
+  cache_write_tokens: 0,
+  output_tokens: 0,
+  reasoning_tokens: 0,
+  cost_usd: 0,
+  cache_hits: 0,
+  saved_usd: 0,
+}
 
 /** A row of each table, as no sweep would take it; tables that others point at come first. */
 const FACTORIES: Readonly<Record<string, (world: World) => Row>> = {
@@ -249,6 +264,75 @@ const FACTORIES: Readonly<Record<string, (world: World) => Row>> = {
     reasoning_tokens: 0,
     created_at: NOW,
   }),
+  cost_tail: ({ tenantId }) => ({
+    tenant_id: tenantId,
+    id: newId(),
+    created_at: LATER,
+    agent: 'developer',
+    model: 'a/b',
+  }),
+  cost_hourly: ({ tenantId }) => ({ tenant_id: tenantId, hour: NOW, agent: 'developer', model: 'a/b', ...NO_COSTS }),
+  cost_hourly_detail: ({ tenantId }) => ({
+    tenant_id: tenantId,
+    id: newId(),
+    hour: NOW,
+    agent: 'developer',
+    model: 'a/b',
+    ...NO_COSTS,
+  }),
+  cost_policies: ({ tenantId }) => ({
+    tenant_id: tenantId,
+    timezone: 'UTC',
+    unpriced_models: 'allow',
+    updated_at: NOW,
+  }),
+  model_prices: ({ tenantId, userId }) => ({
+    tenant_id: tenantId,
+    id: newId(),
+    model: 'a/b',
+    input_usd_per_million: '1',
+    output_usd_per_million: '1',
+    effective_from: NOW,
+    created_by: userId,
+    created_at: NOW,
+  }),
+  budgets: ({ tenantId, budgetId }) => ({
+    tenant_id: tenantId,
+    id: budgetId,
+    scope: 'tenant',
+    target: '',
+    period: 'month',
+    limit_usd: '1',
+    alert_percents: [50],
+    is_hard: true,
+    created_at: NOW,
+    updated_at: NOW,
+  }),
+  budget_periods: ({ tenantId, budgetId }) => ({
+    tenant_id: tenantId,
+    budget_id: budgetId,
+    period_start: NOW,
+    spent_usd: '1',
+  }),
+  budget_reservations: ({ tenantId, budgetId, runId }) => ({
+    tenant_id: tenantId,
+    run_id: runId,
+    step: 1,
+    budget_id: budgetId,
+    period_start: NOW,
+    amount_usd: '1',
+    created_at: LATER,
+  }),
+  budget_alerts: ({ tenantId, budgetId }) => ({
+    tenant_id: tenantId,
+    budget_id: budgetId,
+    period_start: NOW,
+    kind: 'threshold',
+    percent: 50,
+    spent_usd: '1',
+    reached_at: NOW,
+    announced_at: NOW,
+  }),
   webhooks: ({ tenantId, webhookId }) => ({
     tenant_id: tenantId,
     id: webhookId,
@@ -353,6 +437,9 @@ const STALE: Readonly<Record<string, Row>> = {
   pending_registrations: { expires_at: EARLIER },
   idempotency_keys: { expires_at: EARLIER },
   login_attempts: { last_failed_at: EARLIER },
+  cost_tail: { created_at: EARLIER },
+  budget_reservations: { created_at: EARLIER },
+  budget_alerts: { announced_at: null },
   webhook_messages: { created_at: EARLIER },
   webhook_replays: { finished_at: null },
   webhook_deliveries: { status: 'pending', next_retry_at: NOW, finished_at: null },

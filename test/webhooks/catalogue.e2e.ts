@@ -18,6 +18,7 @@ import { plantSchedule } from '../support/schedule-rows.js'
 import { createApiKey } from '../support/test-api-key.js'
 import { TestApp } from '../support/test-app.js'
 import { TestUser } from '../support/test-user.js'
+import { addBudget } from '../costs/budget-lab.js'
 import { add, patch, sendTest } from './endpoint.js'
 
 type Body = { readonly type: string; readonly timestamp: string; readonly data: Record<string, unknown> }
@@ -108,6 +109,13 @@ async function runOutOfTimes(): Promise<void> {
   await eventually(seen, ({ length }) => length === 2)
 }
 
+async function spendBudget(): Promise<void> {
+  await addBudget(owner, { limitUsd: '0.000001', hard: false, alertPercents: [1] })
+  await owner.run({ task: 'Say hello.' })
+  const seen = () => bodies(`AND type LIKE 'budget.%'`)
+  await eventually(seen, ({ length }) => length === 2)
+}
+
 describe('the catalogue of events', () => {
   it('has each type once, and can be revalidated', async () => {
     const response = await owner.request({ url: '/v1/webhook-events' })
@@ -143,6 +151,7 @@ describe('the catalogue of events', () => {
     await changeAccounts()
     await disableAnother()
     await runOutOfTimes()
+    await spendBudget()
     await sendTest(owner, webhookId)
     const told = await bodies()
     expect([...new Set(told.map(({ type }) => type))].sort()).toEqual(catalogue.map(({ type }) => type).sort())

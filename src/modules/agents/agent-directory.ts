@@ -38,6 +38,11 @@ export class AgentDirectory {
     return this.builtIn.find(slug) ?? (await this.load({ tenantId, slug, version }, 'workers'))
   }
 
+  /** Agents that came with the server: every tenant has them. */
+  get builtInSlugs(): readonly string[] {
+    return this.builtIn.all.map(({ slug }) => slug)
+  }
+
   isBuiltIn(slug: string): boolean {
     return this.builtIn.find(slug) !== undefined
   }

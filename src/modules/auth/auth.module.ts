@@ -29,7 +29,7 @@ import { MemberChanges } from './members/member-changes.service.js'
 import { MembersController } from './members/members.controller.js'
 import { MembersRepository } from './members/members.repository.js'
 import { Members } from './members/members.service.js'
-import { ApiKeyBudgets } from './api-keys/api-key-budgets.service.js'
+import { ApiKeyDirectory } from './api-keys/api-key-directory.service.js'
 import { ApiKeyMinting } from './api-keys/api-key-minting.service.js'
 import { ApiKeyUses } from './api-keys/api-key-uses.service.js'
 import { ApiKeysController } from './api-keys/api-keys.controller.js'
@@ -121,7 +121,7 @@ const invitations = [
   Invitees,
   NewMembers,
 ]
-const apiKeys = [ApiKeyBudgets, ApiKeyMinting, ApiKeys, ApiKeysRepository, ApiKeyUses]
+const apiKeys = [ApiKeyDirectory, ApiKeyMinting, ApiKeys, ApiKeysRepository, ApiKeyUses]
 const passwords = [PasswordChange, PasswordHasher, PasswordPolicy, PasswordRehash, PasswordSetter]
 const sessions = [
   AccessTokens,
@@ -179,6 +179,6 @@ const guards = [
     ...sessions,
     ...guards,
   ],
-  exports: [ApiKeyBudgets, PrincipalCheck, StandingPermissions],
+  exports: [ApiKeyDirectory, PrincipalCheck, StandingPermissions],
 })
 export class AuthModule {}

@@ -1,7 +1,7 @@
 export { PrincipalCheck } from './access/principal-check.service.js'
 export { StandingPermissions } from './access/standing-permissions.service.js'
 export { ApiKeyCreated, ApiKeyDeleted } from './api-keys/api-key.events.js'
-export { ApiKeyBudgets } from './api-keys/api-key-budgets.service.js'
+export { ApiKeyDirectory } from './api-keys/api-key-directory.service.js'
 export { ApiKeySpending } from './api-keys/api-key-spending.js'
 export { AuthModule } from './auth.module.js'
 export { MemberJoined, MemberRemoved, MemberRoleChanged } from './members/members.events.js'

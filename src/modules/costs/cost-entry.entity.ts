@@ -41,6 +41,10 @@ export class CostEntryEntity {
   @Column('bigint', { name: 'cached_input_tokens' })
   cachedInputTokens!: number
 
+  /** Of the input: put into the provider's cache. */
+  @Column('bigint', { name: 'cache_write_tokens' })
+  cacheWriteTokens!: number
+
   @Column('bigint', { name: 'output_tokens' })
   outputTokens!: number
 
@@ -53,8 +57,14 @@ export class CostEntryEntity {
   @Column('numeric', { name: 'cached_input_usd_per_million', nullable: true })
   cachedInputUsdPerMillion!: string | null
 
+  @Column('numeric', { name: 'cache_write_usd_per_million', nullable: true })
+  cacheWriteUsdPerMillion!: string | null
+
   @Column('numeric', { name: 'output_usd_per_million', nullable: true })
   outputUsdPerMillion!: string | null
+
+  @Column('numeric', { name: 'reasoning_usd_per_million', nullable: true })
+  reasoningUsdPerMillion!: string | null
 
   /** Null: nobody has said what the model costs. */
   @Column('numeric', { name: 'cost_usd', nullable: true })

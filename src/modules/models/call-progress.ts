@@ -2,6 +2,9 @@ import type { AnswerDraft } from './answer-draft.js'
 import type { ModelAnswer, ModelCall, ModelDelta, ModelUse } from './model-call.js'
 import type { TryTerms } from './model-prompt.js'
 
+/** No model has an answer as long as this: a limit above it holds nothing. */
+const BEYOND_ALL_ANSWERS = 1_000_000
+
 /** What has come of a call so far, over all its tries: what its caller has heard, what is kept of that, what it used. */
 export class CallProgress {
   readonly uses: ModelUse[] = []
@@ -13,6 +16,8 @@ export class CallProgress {
   private heardCharacters = 0
   private speaker = ''
   private isSeamDue = false
+  /** Output tokens of the next try, where somebody has said. */
+  private held: number | undefined
 
   constructor(private readonly call: ModelCall) {}
 
@@ -21,14 +26,21 @@ export class CallProgress {
   }
 
   /** What the next try may write is what is left: all that is kept stays within the call's limit. */
-  nextTerms(): TryTerms {
-    this.tries += 1
+  get maxOutputTokens(): number | undefined {
     const { maxOutputTokens } = this.call
-    return {
-      said: this.kept,
-      maxOutputTokens: maxOutputTokens === undefined ? undefined : Math.max(1, maxOutputTokens - this.keptTokens),
-      tryNumber: this.tries,
-    }
+    return maxOutputTokens === undefined ? undefined : Math.max(1, maxOutputTokens - this.keptTokens)
+  }
+
+  /** To no more than this, if to anything. */
+  holdNextTry(maxOutputTokens: number | undefined): void {
+    this.held = maxOutputTokens
+  }
+
+  nextTerms(model: string): TryTerms {
+    this.tries += 1
+    const limit = this.held ?? this.maxOutputTokens
+    const longest = this.call.longestAnswerOf?.(model) ?? null
+    return { said: this.kept, maxOutputTokens: statableLimit(limit, longest), tryNumber: this.tries }
   }
 
   /** Passes on what a model says. */
@@ -68,4 +80,11 @@ export class CallProgress {
     this.heardCharacters = this.kept.length
     return { from: this.speaker, to, keptCharacters: this.kept.length }
   }
+}
+
+/** Providers refuse a whole request over a limit that is above what its model can say. */
+function statableLimit(limit: number | undefined, longest: number | null): number | undefined {
+  if (limit === undefined) return undefined
+  if (longest !== null) return Math.min(limit, longest)
+  return limit > BEYOND_ALL_ANSWERS ? undefined : limit
 }

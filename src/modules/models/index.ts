@@ -9,6 +9,7 @@ export type {
   ModelTool,
   ModelToolCall,
   ModelUse,
+  NextTry,
 } from './model-call.js'
 export { ModelClient } from './model-client.js'
 export { ModelRegistry } from './model-registry.js'

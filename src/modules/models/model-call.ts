@@ -55,23 +55,40 @@ export interface ModelCall {
   /** The answer must be JSON of this form. */
   readonly outputSchema?: JsonSchema
   readonly maxOutputTokens?: number
+  /** The most tokens that a model can answer with; null, or absent: nobody has said. */
+  readonly longestAnswerOf?: (model: string) => number | null
   readonly material: PromptMaterial
   /** Sent as `X-Client-Request-Id` with `-<n>` for the n-th try, so that a provider's log can be matched with ours. */
   readonly callId: string
   readonly signal: AbortSignal
+  /**
+   * Awaited before each further try that may cost something, once one has. An AppError of it ends the call with that error.
+   * @returns output tokens that the try is held to; undefined: as before
+   */
+  readonly beforeNextTry?: (next: NextTry) => Promise<number | undefined>
   /** What it throws ends the call. */
   readonly onDelta: (delta: ModelDelta) => void
 }
 
+/** One more network call for the same answer. */
+export interface NextTry {
+  readonly model: string
+  /** Of the tries before. */
+  readonly uses: readonly ModelUse[]
+  /** What it is held to; undefined: nothing. */
+  readonly maxOutputTokens: number | undefined
+}
+
 /**
- * Tokens of a call, normalised: `inputTokens` holds the cached ones (as OpenAI and OpenTelemetry count, and not as
- * Anthropic does), `outputTokens` the reasoning ones.
+ * Tokens of a call, normalised: `inputTokens` holds the cached ones and those that were put into the provider's cache (as OpenAI
+ * and OpenTelemetry count, and not as Anthropic does), `outputTokens` the reasoning ones.
  */
 export interface TokenUsage {
   /** False when the provider kept silent and nobody counted: the counts are 0 then, and the cost is unknown. */
   readonly isReported: boolean
   readonly inputTokens: number
   readonly cachedInputTokens: number
+  readonly cacheWriteTokens: number
   readonly outputTokens: number
   readonly reasoningTokens: number
 }
@@ -107,7 +124,7 @@ export interface ModelAnswer {
 /** What came of a call: an answer, or an error, or, when it was aborted, neither. */
 export interface ModelOutcome {
   readonly answer: ModelAnswer | null
-  /** `model_failed` */
+  /** `model_failed`, or what `beforeNextTry` has thrown. */
   readonly error: AppError | null
   /** In the order in which the calls were made. */
   readonly uses: readonly ModelUse[]

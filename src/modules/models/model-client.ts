@@ -19,6 +19,7 @@ const BACKOFF = new ExponentialBackoff({ initialDelay: 500, maxDelay: 10_000 })
 type Verdict =
   | { readonly kind: 'answered'; readonly answer: ModelAnswer }
   | { readonly kind: 'failed'; readonly failure: ModelFailure; readonly isFinal: boolean }
+  | { readonly kind: 'refused'; readonly error: AppError }
   | { readonly kind: 'aborted' }
 
 /**
@@ -42,6 +43,7 @@ export class ModelClient {
       const verdict = await this.ask(name, call, progress)
       if (verdict.kind === 'aborted') return { answer: null, error: null, uses }
       if (verdict.kind === 'answered') return { answer: verdict.answer, error: null, uses }
+      if (verdict.kind === 'refused') return { answer: null, error: verdict.error, uses }
       details.push(describeProviderFailure(name, verdict.failure, this.secrets))
       if (verdict.isFinal) break
     }
@@ -62,6 +64,8 @@ export class ModelClient {
     let backoff = BACKOFF.next()
     for (let retriesLeft = MODEL_MAX_RETRIES; ; retriesLeft -= 1) {
       if (call.signal.aborted) return { kind: 'aborted' }
+      const refusal = await findRefusal(name, call, progress)
+      if (refusal) return { kind: 'refused', error: refusal }
       const remainingMs = deadlineAt - performance.now()
       const result = await this.tries.make({ name, model, call, progress, remainingMs })
       if (!(result instanceof ModelFailure)) return { kind: 'answered', answer: result }
@@ -80,6 +84,19 @@ export class ModelClient {
   private get secrets(): string[] {
     const { OPENAI_API_KEY, ANTHROPIC_API_KEY } = this.config.settings
     return [OPENAI_API_KEY, ANTHROPIC_API_KEY].filter((secret) => secret !== undefined)
+  }
+}
+
+/** Whether somebody has something against one more try, once one has cost something. */
+async function findRefusal(model: string, call: ModelCall, progress: CallProgress): Promise<AppError | null> {
+  const { uses, maxOutputTokens } = progress
+  if (uses.length === 0) return null
+  try {
+    progress.holdNextTry(await call.beforeNextTry?.({ model, uses, maxOutputTokens }))
+    return null
+  } catch (error) {
+    if (error instanceof AppError) return error
+    throw error
   }
 }
 

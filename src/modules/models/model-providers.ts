@@ -3,8 +3,12 @@ import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { Settings } from '#platform/config/settings.js'
 import { modelFetch } from './model-fetch.js'
+import { nameOutputLimit } from './openai-output-limit.js'
+import { readOpenAiUsage } from './openai-usage.js'
 
 const OPENAI_BASE_URL = 'https://api.openai.com/v1'
+/** With those of its regions: `eu.api.openai.com`. */
+const OPENAI_HOST = /(?:^|\.)api\.openai\.com$/
 
 /** A source of language models, by the word before the slash in a model's name. */
 export interface ModelProvider {
@@ -19,14 +23,18 @@ export function configuredProviders(settings: Settings): ModelProvider[] {
   return [openAi(settings), anthropic(settings), ollama(settings)].filter((provider) => provider !== undefined)
 }
 
-function openAi({ OPENAI_API_KEY, OPENAI_BASE_URL: baseURL }: Settings): ModelProvider | undefined {
-  if (!OPENAI_API_KEY && !baseURL) return undefined
+function openAi({ OPENAI_API_KEY, OPENAI_BASE_URL: ownURL }: Settings): ModelProvider | undefined {
+  if (!OPENAI_API_KEY && !ownURL) return undefined
+  const baseURL = ownURL ?? OPENAI_BASE_URL
+  const isOpenAiItself = OPENAI_HOST.test(new URL(baseURL).hostname)
   const provider = createOpenAICompatible({
     name: 'openai',
-    baseURL: baseURL ?? OPENAI_BASE_URL,
+    baseURL,
     ...(OPENAI_API_KEY && { apiKey: OPENAI_API_KEY }),
     includeUsage: true,
+    convertUsage: readOpenAiUsage,
     supportsStructuredOutputs: true,
+    transformRequestBody: (body) => nameOutputLimit(body, isOpenAiItself),
     fetch: modelFetch,
   })
   return { name: 'openai', defaultModel: 'gpt-5-mini', create: (model) => provider.chatModel(model) }
@@ -51,6 +59,7 @@ function ollama({ OLLAMA_BASE_URL }: Settings): ModelProvider | undefined {
     name: 'ollama',
     baseURL: base.endsWith('/v1') ? base : `${base}/v1`,
     includeUsage: true,
+    convertUsage: readOpenAiUsage,
     supportsStructuredOutputs: true,
     fetch: modelFetch,
   })

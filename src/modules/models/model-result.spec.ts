@@ -29,11 +29,12 @@ describe('a report that cannot be true', () => {
   const cases = [MAX_REPORTED_TOKENS + 1, Number.MAX_SAFE_INTEGER * 2, Number.NaN, Number.POSITIVE_INFINITY]
 
   it.each(cases)('is none, whichever count is %s', (insane) => {
-    const none = { isReported: false, inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, reasoningTokens: 0 }
+    const none = toTokenUsage(undefined)
     const sane = usage(5, 5)
     expect(toTokenUsage(usage(insane, 5))).toEqual(none)
     expect(toTokenUsage(usage(5, insane))).toEqual(none)
     expect(toTokenUsage({ ...sane, inputTokens: { ...sane.inputTokens, cacheRead: insane } })).toEqual(none)
+    expect(toTokenUsage({ ...sane, inputTokens: { ...sane.inputTokens, cacheWrite: insane } })).toEqual(none)
     expect(toTokenUsage({ ...sane, outputTokens: { ...sane.outputTokens, reasoning: insane } })).toEqual(none)
   })
 
@@ -50,10 +51,11 @@ describe('findInputUsage', () => {
 
   it('adds up what Anthropic tells apart', () => {
     const tokens = { input_tokens: 5, cache_creation_input_tokens: 20, cache_read_input_tokens: 100, output_tokens: 1 }
-    expect(findInputUsage(start(tokens))).toEqual({ inputTokens: 125, cachedInputTokens: 100 })
+    expect(findInputUsage(start(tokens))).toEqual({ inputTokens: 125, cachedInputTokens: 100, cacheWriteTokens: 20 })
     expect(findInputUsage(start({ input_tokens: 5, cache_read_input_tokens: null }))).toEqual({
       inputTokens: 5,
       cachedInputTokens: 0,
+      cacheWriteTokens: 0,
     })
   })
 

@@ -26,12 +26,13 @@ const messageStartSchema = z.object({
 })
 
 /** What the input of a call came to, as far as it is known before its end. */
-export type InputUsage = Pick<TokenUsage, 'inputTokens' | 'cachedInputTokens'>
+export type InputUsage = Pick<TokenUsage, 'inputTokens' | 'cachedInputTokens' | 'cacheWriteTokens'>
 
 const NOT_REPORTED: TokenUsage = {
   isReported: false,
   inputTokens: 0,
   cachedInputTokens: 0,
+  cacheWriteTokens: 0,
   outputTokens: 0,
   reasoningTokens: 0,
 }
@@ -40,12 +41,19 @@ const NOT_REPORTED: TokenUsage = {
 export function toTokenUsage(usage: LanguageModelV4Usage | undefined): TokenUsage {
   if (usage?.inputTokens.total === undefined || usage.outputTokens.total === undefined) return NOT_REPORTED
   const { inputTokens, outputTokens } = usage
-  const counts = [inputTokens.total, inputTokens.cacheRead, outputTokens.total, outputTokens.reasoning]
+  const counts = [
+    inputTokens.total,
+    inputTokens.cacheRead,
+    inputTokens.cacheWrite,
+    outputTokens.total,
+    outputTokens.reasoning,
+  ]
   if (!counts.every(isCredible)) return NOT_REPORTED
   return {
     isReported: true,
     inputTokens: toCount(inputTokens.total),
     cachedInputTokens: toCount(inputTokens.cacheRead),
+    cacheWriteTokens: toCount(inputTokens.cacheWrite),
     outputTokens: toCount(outputTokens.total),
     reasoningTokens: toCount(outputTokens.reasoning),
   }
@@ -59,9 +67,11 @@ export function findInputUsage(event: unknown): InputUsage | null {
   if (!parsed.success) return null
   const { input_tokens, cache_creation_input_tokens, cache_read_input_tokens } = parsed.data.message.usage
   const cachedInputTokens = toCount(cache_read_input_tokens)
+  const cacheWriteTokens = toCount(cache_creation_input_tokens)
   return {
-    inputTokens: toCount(input_tokens) + toCount(cache_creation_input_tokens) + cachedInputTokens,
+    inputTokens: toCount(input_tokens) + cacheWriteTokens + cachedInputTokens,
     cachedInputTokens,
+    cacheWriteTokens,
   }
 }
 

@@ -35,7 +35,7 @@ export class ModelTries {
   async make({ name, model, call, progress, remainingMs }: ModelTry): Promise<ModelAnswer | ModelFailure> {
     const { MODEL_IDLE_TIMEOUT_MS: idleTimeoutMs, MODEL_TIMEOUT_MS: timeoutMs } = this.config.settings
     const draft = new AnswerDraft(MAX_ANSWER_CHARACTERS - progress.said.length)
-    const options = toCallOptions(call, progress.nextTerms())
+    const options = toCallOptions(call, progress.nextTerms(name))
     const { signal } = call
     const onText = (text: string) => progress.say(text, name)
     try {
@@ -44,18 +44,22 @@ export class ModelTries {
       )
     } catch (error) {
       if (!(error instanceof ModelFailure)) throw error
-      await this.accountForFailure(error, { name, options, draft, progress })
+      await this.accountForFailure(error, { name, options, draft, progress, signal })
       return error
     }
-    this.account(progress, { model: name, ...(await this.usageOf(options, draft)), outcome: 'answered' })
+    this.account(progress, { model: name, ...(await this.usageOf(options, draft, signal)), outcome: 'answered' })
     return progress.finish(draft, name)
   }
 
   private async accountForFailure(
     { reason }: ModelFailure,
-    context: { name: string; options: LanguageModelV4CallOptions; draft: AnswerDraft; progress: CallProgress },
+    context: Pick<ModelTry, 'name' | 'progress'> & {
+      readonly options: LanguageModelV4CallOptions
+      readonly draft: AnswerDraft
+      readonly signal: AbortSignal
+    },
   ): Promise<void> {
-    const { name, options, draft, progress } = context
+    const { name, options, draft, progress, signal } = context
     if (reason === 'circuit_open') return
     const outcome = reason === 'aborted' ? 'aborted' : 'failed'
     // A provider bills what it has read once it began to answer, and goes on reading for a while when we hang up.
@@ -63,7 +67,7 @@ export class ModelTries {
       this.metrics.countCall(name, outcome)
       return
     }
-    const used = await this.usageOf(options, draft)
+    const used = await this.usageOf(options, draft, signal)
     this.account(progress, { model: name, ...used, outcome })
     progress.keep(draft, used.usage.outputTokens)
   }
@@ -72,9 +76,10 @@ export class ModelTries {
   private async usageOf(
     options: LanguageModelV4CallOptions,
     draft: AnswerDraft,
+    callSignal: AbortSignal,
   ): Promise<Pick<ModelUse, 'usage' | 'isEstimated'>> {
     if (draft.reportedUsage.isReported) return { usage: draft.reportedUsage, isEstimated: false }
-    return { usage: await this.estimator.estimate(options, draft), isEstimated: true }
+    return { usage: await this.estimator.estimate(options, draft, callSignal), isEstimated: true }
   }
 
   private account(progress: CallProgress, use: ModelUse): void {

@@ -45,6 +45,16 @@ describe('TokenCounter', () => {
     expect(counts.filter((count) => count === 3)).toHaveLength(4)
   })
 
+  it('bounds what it cannot count by its bytes, and counts what it can', async () => {
+    const cold = new TokenCounter(new PinoLogger({ pinoHttp: { level: 'silent' } }))
+    const bounds = await Promise.all(
+      Array.from({ length: MAX_WAITING_COUNTS + 5 }, () => cold.bound(['a b c d', ' é'])),
+    )
+    await cold.onApplicationShutdown()
+    expect(bounds.filter((bound) => bound === 5)).toHaveLength(MAX_WAITING_COUNTS + 1)
+    expect(bounds.filter((bound) => bound === 10)).toHaveLength(4)
+  })
+
   it('takes control tokens in a text for text', async () => {
     expect(await counter.count('<|endoftext|>')).toBeGreaterThan(1)
   })

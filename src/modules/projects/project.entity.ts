@@ -24,4 +24,12 @@ export class ProjectEntity {
 
   @Column('timestamptz', { name: 'updated_at' })
   updatedAt!: Date
+
+  /** Takes no new runs; null: it does. */
+  @Column('timestamptz', { name: 'archived_at', nullable: true })
+  archivedAt!: Date | null
+
+  /** Gone for everybody; its runs and costs stay. */
+  @Column('timestamptz', { name: 'deleted_at', nullable: true })
+  deletedAt!: Date | null
 }

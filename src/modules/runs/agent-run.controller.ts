@@ -3,7 +3,7 @@ import { ApiHeader, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { prefersEventStream } from '#platform/http/accept.js'
 import { Endpoint } from '#platform/http/endpoint.js'
-import { parseWaitPreference } from '#platform/http/prefer.js'
+import { parseWaitPreference, RESPOND_ASYNC } from '#platform/http/prefer.js'
 import { CurrentPrincipal, type Principal } from '#platform/http/principal.js'
 import { type Run, runSchema, type StartRunCommand, startRunSchema } from './runs.schemas.js'
 import { isOver, RunsService } from './runs.service.js'
@@ -43,7 +43,7 @@ export class AgentRunController {
       },
       { status: 202, description: 'The run, which goes on: see `Location`.', schema: runSchema },
     ],
-    problems: [400, 402, 404],
+    problems: [400, 402, 404, 409],
   })
   async run(
     @CurrentPrincipal() principal: Principal,
@@ -65,7 +65,9 @@ export class AgentRunController {
     const { waitSeconds, applied } = parseWaitPreference(prefer)
     const run = await this.runs.start(principal, slug, command, waitSeconds)
     if (applied !== undefined) void reply.header('Preference-Applied', applied)
-    if (!isOver(run)) void reply.status(ACCEPTED).header('Location', `/v1/runs/${run.id}`)
+    // Who does not wait is told that it has begun, also where it is over by now.
+    const isAccepted = !isOver(run) || applied === RESPOND_ASYNC
+    if (isAccepted) void reply.status(ACCEPTED).header('Location', `/v1/runs/${run.id}`)
     return run
   }
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common'
-import { ApiKeyBudgets } from '#modules/auth'
+import { BudgetReservations } from '#modules/costs'
 import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
 import type { RunEntity } from './run.entity.js'
@@ -7,6 +7,7 @@ import type { RunRequester } from './run-requester.js'
 import { RunBell } from './engine/run-bell.service.js'
 import { RunTrees } from './engine/run-trees.service.js'
 import { type PlannedRun, RunPlanner } from './run-planner.service.js'
+import { RunAdmissions } from './run-admissions.service.js'
 import { RunsRepository } from './runs.repository.js'
 import type { StartRunCommand } from './runs.schemas.js'
 
@@ -26,7 +27,8 @@ export class RunOrders {
   constructor(
     private readonly database: Database,
     private readonly planner: RunPlanner,
-    private readonly budgets: ApiKeyBudgets,
+    private readonly admissions: RunAdmissions,
+    private readonly reservations: BudgetReservations,
     private readonly runs: RunsRepository,
     private readonly trees: RunTrees,
     private readonly bell: RunBell,
@@ -40,11 +42,12 @@ export class RunOrders {
     return this.planner.plan(requester, slug, command, 'timers')
   }
 
-  /** @throws AppError `budget_exceeded`, `unauthenticated` for a key that is gone */
-  async assertAffordable(requester: RunRequester): Promise<void> {
-    if (requester.apiKeyId === null) return
-    const { tenantId } = requester
-    await this.database.timers.transaction({ tenantId }, (tx) => this.budgets.assertLeft(requester, tx))
+  /** Whether what is booked leaves room for it. Its worker reserves, call by call. @throws AppError `budget_exceeded` */
+  async assertAffordable(plan: PlannedRun, projectId: string | null): Promise<void> {
+    const worst = await this.admissions.worstOf(plan, projectId !== null)
+    if (!worst) return
+    const { tenantId, agent, apiKeyId, createdAt: moment } = plan
+    await this.reservations.assertUnspent({ tenantId, projectId, agent, apiKeyId, worst, moment }, 'timers')
   }
 
   /** Queues runs of one tenant, in one statement. */
@@ -69,6 +72,6 @@ export class RunOrders {
 }
 
 function toRun({ runId: id, plan, projectId, scheduleId, at }: RunOrder): RunEntity {
-  const { beginsWithModel: _beginsWithModel, ...run } = plan
+  const { beginsWithModel: _beginsWithModel, rules: _rules, ...run } = plan
   return { ...run, id, rootRunId: id, projectId, scheduleId, createdAt: at, queuedSince: at }
 }

@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common'
-import { invalidField } from '#kernel/app-error.js'
+import { type AppError, invalidField } from '#kernel/app-error.js'
 import { Clock } from '#kernel/clock.js'
 import { newId } from '#kernel/ids.js'
+import { Usd } from '#kernel/usd.js'
 import { AgentDirectory } from '#modules/agents'
-import { CostLedger } from '#modules/costs'
+import { type SpendingRules, TenantsSpendingRules } from '#modules/costs'
 import { ModelRegistry } from '#modules/models'
 import { AppConfig } from '#platform/config/app-config.js'
 import type { PoolName } from '#platform/database/database.js'
@@ -11,6 +12,7 @@ import { mergeLimits } from './engine/merge-limits.js'
 import { OutputReader } from './engine/output-reader.service.js'
 import type { RunRequester } from './run-requester.js'
 import type { RunEntity, RunInput } from './run.entity.js'
+import { modelUnpriced } from './runs.errors.js'
 import type { StartRunCommand } from './runs.schemas.js'
 
 const NOTHING_USED = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, reasoningTokens: 0 }
@@ -19,6 +21,8 @@ const NOTHING_USED = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, re
 export type PlannedRun = Omit<RunEntity, 'projectId'> & {
   /** Its first step is a model call, whatever else happens: nobody has to be asked, and no tool to be opened. */
   readonly beginsWithModel: boolean
+  /** Of its tenant, as they were when it was planned. */
+  readonly rules: SpendingRules
 }
 
 /** Decides what a new run will be, and refuses what it could not be, before anything is written or spent. */
@@ -28,12 +32,12 @@ export class RunPlanner {
     private readonly config: AppConfig,
     private readonly agents: AgentDirectory,
     private readonly models: ModelRegistry,
-    private readonly costs: CostLedger,
+    private readonly rules: TenantsSpendingRules,
     private readonly outputs: OutputReader,
     private readonly clock: Clock,
   ) {}
 
-  /** @throws AppError `not_found` for the agent, `validation_failed` for what the command asks */
+  /** @throws AppError `not_found` for the agent, `validation_failed` for what the command asks, `model_unpriced` */
   async plan(
     requester: RunRequester,
     slug: string,
@@ -41,12 +45,16 @@ export class RunPlanner {
     pool: PoolName = 'requests',
   ): Promise<PlannedRun> {
     const agent = await this.agents.get(requester.tenantId, slug, pool)
+    const rules = await this.rules.of(requester.tenantId, pool)
+    const createdAt = this.clock.now()
     const [model = this.models.defaultModel, ...fallbackModels] = this.models.resolveChain(command.model, agent)
     const { outputSchema, metadata = {} } = command
     if (outputSchema) this.outputs.checkSchema(outputSchema)
     if (command.knowledge) throw invalidField('/knowledge', 'This server has no knowledge collections yet.')
     const limits = mergeLimits(command.limits, agent.limits)
-    if (limits.maxCostUsd !== undefined) this.assertPriced(model)
+    if (!rules.allows(model, createdAt)) throw modelUnpriced(model)
+    const isPriced = rules.findPrice(model, createdAt) !== null
+    if (limits.maxCostUsd !== undefined && !isPriced) throw withoutPrice(model)
     const cache = command.cache ?? this.config.settings.RUN_CACHE_DEFAULT
     const startApproval = command.requireApproval ? 'run' : agent.requireApproval ? 'agent' : undefined
     const input: RunInput = {
@@ -57,7 +65,6 @@ export class RunPlanner {
       cache,
     }
     const id = newId()
-    const createdAt = this.clock.now()
     return {
       ...NOTHING_USED,
       tenantId: requester.tenantId,
@@ -81,7 +88,7 @@ export class RunPlanner {
       output: null,
       errorCode: null,
       errorDetail: null,
-      costUsd: this.costs.price(model, NOTHING_USED)?.toString() ?? null,
+      costUsd: isPriced ? Usd.ZERO.toString() : null,
       cache: cache === 'off' ? 'off' : 'miss',
       attempt: 0,
       parentRunId: null,
@@ -95,12 +102,12 @@ export class RunPlanner {
       fencingNumber: '0',
       leaseExpiresAt: null,
       beginsWithModel: startApproval === undefined && agent.tools.length === 0,
+      rules,
     }
   }
+}
 
-  /** What has no price cannot be held to a cost. */
-  private assertPriced(model: string): void {
-    if (this.costs.findPrice(model)) return
-    throw invalidField('/limits/maxCostUsd', `${model} has no price here: use maxTokens, or name its price.`)
-  }
+/** It cannot be held to a cost. */
+function withoutPrice(model: string): AppError {
+  return invalidField('/limits/maxCostUsd', `${model} has no price here: use maxTokens, or name its price.`)
 }

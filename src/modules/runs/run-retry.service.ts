@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import { AppError } from '#kernel/app-error.js'
 import { isUuid } from '#kernel/ids.js'
+import { projectDeleted } from '#modules/projects'
 import type { Principal } from '#platform/http/principal.js'
 import { isFinished } from './run-status.js'
 import { RunsRepository } from './runs.repository.js'
@@ -17,7 +18,7 @@ export class RunRetry {
 
   /**
    * A new run of the same command, by who asks, on the agent's version of today.
-   * @throws AppError `not_found`, `run_not_finished`, and whatever starting a run throws
+   * @throws AppError `not_found`, `run_not_finished`, `project_deleted`, and whatever starting a run throws
    */
   async retry(principal: Principal, runId: string): Promise<Run> {
     const row = isUuid(runId) ? await this.rows.findCommand({ tenantId: principal.tenantId }, runId) : null
@@ -27,6 +28,8 @@ export class RunRetry {
         detail: `This run is ${row.status}: it has an end to come.`,
       })
     }
+    // Another project may have its slug by now.
+    if (row.is_project_deleted) throw projectDeleted()
     const { outputSchema, limits, cache, startApproval } = row.input
     const command: StartRunCommand = {
       task: row.task,

@@ -34,17 +34,41 @@ export interface RunRow extends RunSummaryRow {
   readonly output: RunOutput | null
 }
 
-/** A run's row as it is after its end, from what it was when it was created: the columns that change are the ending's. */
-export function toEndedRow(created: Omit<RunEntity, 'projectId'>, project: string | null, ending: RunEnding): RunRow {
-  const { totals, error } = ending
+/** A run's row as it was created. */
+export function toCreatedRow(created: Omit<RunEntity, 'projectId'>, project: string | null): RunRow {
   return {
     id: created.id,
     agent: created.agent,
     agent_version: created.agentVersion,
     project,
-    status: ending.status,
+    status: created.status,
     task: created.task,
     model: created.model,
+    output: created.output,
+    error_code: created.errorCode,
+    error_detail: created.errorDetail,
+    input_tokens: String(created.inputTokens),
+    cached_input_tokens: String(created.cachedInputTokens),
+    output_tokens: String(created.outputTokens),
+    reasoning_tokens: String(created.reasoningTokens),
+    cost_usd: created.costUsd,
+    cache: created.cache,
+    attempt: created.attempt,
+    parent_run_id: created.parentRunId,
+    schedule_id: created.scheduleId,
+    metadata: created.metadata,
+    created_at: created.createdAt,
+    started_at: created.startedAt,
+    finished_at: created.finishedAt,
+  }
+}
+
+/** The same as it is after its end: the columns that change are the ending's. */
+export function toEndedRow(created: Omit<RunEntity, 'projectId'>, project: string | null, ending: RunEnding): RunRow {
+  const { totals, error } = ending
+  return {
+    ...toCreatedRow(created, project),
+    status: ending.status,
     output: ending.output,
     error_code: error?.code ?? null,
     error_detail: error?.detail ?? null,
@@ -55,10 +79,6 @@ export function toEndedRow(created: Omit<RunEntity, 'projectId'>, project: strin
     cost_usd: totals.costUsd,
     cache: ending.cache,
     attempt: ending.attempt,
-    parent_run_id: created.parentRunId,
-    schedule_id: created.scheduleId,
-    metadata: created.metadata,
-    created_at: created.createdAt,
     started_at: ending.startedAt,
     finished_at: ending.finishedAt,
   }

@@ -17,8 +17,10 @@ import { InterruptedCalls } from './engine/interrupted-calls.service.js'
 import { JournalRepository } from './engine/journal.repository.js'
 import { ModelSteps } from './engine/model-steps.service.js'
 import { OutputReader } from './engine/output-reader.service.js'
+import { PromptSizes } from './engine/prompt-sizes.service.js'
 import { QueueRepository } from './engine/queue.repository.js'
 import { RunBell } from './engine/run-bell.service.js'
+import { RunCharges } from './engine/run-charges.service.js'
 import { RunClaims } from './engine/run-claims.service.js'
 import { RunContexts } from './engine/run-contexts.service.js'
 import { RunDispatcher } from './engine/run-dispatcher.job.js'
@@ -33,8 +35,11 @@ import { RunTrees } from './engine/run-trees.service.js'
 import { RunTreesRepository } from './engine/run-trees.repository.js'
 import { RunWaiters } from './engine/run-waiters.service.js'
 import { RunWorker } from './engine/run-worker.service.js'
-import { UsePrices } from './engine/use-prices.service.js'
+import { PromptBounds } from './prompt-bounds.service.js'
+import { RunAdmissions } from './run-admissions.service.js'
+import { ReratedEntries } from './rerated-entries.subscriber.js'
 import { RunCancellation } from './run-cancellation.service.js'
+import { RunCostsRepository } from './run-costs.repository.js'
 import { RunCreator } from './run-creator.service.js'
 import { RunOrders } from './run-orders.service.js'
 import { RunPlanner } from './run-planner.service.js'
@@ -68,8 +73,10 @@ import { RunsService } from './runs.service.js'
     JournalRepository,
     ModelSteps,
     OutputReader,
+    PromptSizes,
     QueueRepository,
     RunBell,
+    RunCharges,
     RunClaims,
     RunContexts,
     RunDispatcher,
@@ -84,11 +91,14 @@ import { RunsService } from './runs.service.js'
     RunTreesRepository,
     RunWaiters,
     RunWorker,
-    UsePrices,
+    PromptBounds,
+    RunAdmissions,
     RunCancellation,
     RunOrders,
     RunRetry,
     ApprovalDecisions,
+    ReratedEntries,
+    RunCostsRepository,
     RunFeed,
     RunEventLog,
     RunEventsRepository,

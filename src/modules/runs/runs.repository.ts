@@ -21,6 +21,7 @@ export type RunCommandRow = Pick<
   'agent' | 'status' | 'task' | 'context' | 'model' | 'input' | 'metadata'
 > & {
   readonly project: string | null
+  readonly is_project_deleted: boolean
 }
 
 /** A run as a client asks for it. */
@@ -116,7 +117,8 @@ export class RunsRepository {
   async findCommand(scope: Scope, id: string): Promise<RunCommandRow | null> {
     const rows = await this.requests.read<RunCommandRow>(scope, {
       name: 'run_command',
-      text: `SELECT r.agent, r.status, r.task, r.context, r.model, r.input, r.metadata, p.slug AS project ${FROM_RUNS}
+      text: `SELECT r.agent, r.status, r.task, r.context, r.model, r.input, r.metadata, p.slug AS project,
+                    p.deleted_at IS NOT NULL AS is_project_deleted ${FROM_RUNS}
               WHERE r.tenant_id = $1 AND r.id = $2`,
       values: [scope.tenantId, id],
     })
@@ -151,7 +153,12 @@ function whereClause(scope: Scope, filter: RunFilter): { conditions: string[]; v
   const add = (condition: (parameter: string) => string, value: unknown): void => {
     if (value !== undefined) conditions.push(condition(`$${values.push(value)}`))
   }
-  add((parameter) => `p.slug = ${parameter}`, filter.project)
+  // The project that has the slug now, found first: its runs are those of one index.
+  add(
+    (parameter) =>
+      `r.project_id = (SELECT id FROM projects WHERE tenant_id = $1 AND slug = ${parameter} AND deleted_at IS NULL)`,
+    filter.project,
+  )
   add((parameter) => `r.agent = ${parameter}`, filter.agent)
   add((parameter) => `r.status = ${parameter}`, filter.status)
   // PostgreSQL knows no year 0 and no offset of 16 hours or more, which ISO 8601 does.

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import { AppError } from '#kernel/app-error.js'
 import { isUuid } from '#kernel/ids.js'
+import { isUnavailable } from '#platform/database/database-error.js'
 import type { Principal } from '#platform/http/principal.js'
 import type { RunEnding } from './engine/run-ending.js'
 import type { RunWatch } from './engine/run-watch.js'
@@ -8,7 +9,7 @@ import { RunWaiters } from './engine/run-waiters.service.js'
 import { RunCreator } from './run-creator.service.js'
 import { RunPlanner } from './run-planner.service.js'
 import { isFinished } from './run-status.js'
-import { toEndedRow, toRun } from './run-view.js'
+import { toCreatedRow, toEndedRow, toRun } from './run-view.js'
 import { RunsRepository } from './runs.repository.js'
 import type { Run, StartRunCommand } from './runs.schemas.js'
 
@@ -33,7 +34,7 @@ export class RunsService {
   /**
    * Starts a run and waits for its end, for `waitSeconds` at most; 0 does not wait. When an earlier attempt of the same
    * request has started one, waits for that.
-   * @throws AppError `not_found`, `validation_failed`, `budget_exceeded`, `idempotency_in_flight`; a run that fails is no error here
+   * @throws AppError `not_found`, `validation_failed`, `project_archived`, `budget_exceeded`, `idempotency_in_flight`; a run that fails is no error here
    */
   async start(principal: Principal, slug: string, command: StartRunCommand, waitSeconds: number): Promise<Run> {
     const waitMs = waitSeconds * MS_PER_SECOND
@@ -48,7 +49,13 @@ export class RunsService {
     await this.creator.create(run, command.project)
     // An end that came about here need not be read again.
     const toEnded = (ending: RunEnding) => toRun(toEndedRow(run, command.project ?? null, ending))
-    return await this.follow(principal, run.id, watch, toEnded)
+    try {
+      return await this.follow(principal, run.id, watch, toEnded)
+    } catch (error) {
+      // It is there, and is worked on: to be told to try again would have it run twice.
+      if (!isUnavailable(error)) throw error
+      return toRun(toCreatedRow(run, command.project ?? null))
+    }
   }
 
   /**

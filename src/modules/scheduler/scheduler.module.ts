@@ -6,6 +6,7 @@ import { RunsModule } from '#modules/runs'
 import { ExecutionQueries } from './executions/execution-queries.service.js'
 import { ExecutionsController } from './executions/executions.controller.js'
 import { ExecutionsRepository } from './executions/executions.repository.js'
+import { BackfillQueue } from './firing/backfill-queue.service.js'
 import { BackfillRepository } from './firing/backfill.repository.js'
 import { firingMetricsProviders } from './firing/firing-metrics.service.js'
 import { ReadySchedulesRepository } from './firing/ready-schedules.repository.js'
@@ -47,6 +48,7 @@ import { Schedules } from './schedules/schedules.service.js'
 const firing = [
   ReadySchedulesRepository,
   BackfillRepository,
+  BackfillQueue,
   RequestedExecutions,
   RunEnds,
   RunEndsRepository,

@@ -13,6 +13,7 @@ export const SETTING_GROUPS = [
   'Outbound',
   'Webhooks',
   'Schedules',
+  'Projects',
   'Limits',
   'Observability',
 ] as const
@@ -158,6 +159,16 @@ export const settingsSchema = z
       'How long to wait for a connection.',
     ),
     DATABASE_STATEMENT_TIMEOUT_MS: setting(integer(100, 600_000).default(10_000), 'Database', 'Longest statement.'),
+    DATABASE_LOCK_TIMEOUT_MS: setting(
+      integer(10, 600_000).default(5000),
+      'Database',
+      'Longest wait for a row or a table that other work holds, above it 503. Below DATABASE_STATEMENT_TIMEOUT_MS, which ends it as well.',
+    ),
+    DATABASE_SLOW_QUERY_MS: setting(
+      integer(0, 600_000).default(100),
+      'Database',
+      'Statements that take so long are logged as `slow_query`, without their parameters; 0 switches this off.',
+    ),
     DATABASE_PREPARED_STATEMENTS: setting(
       flag.default(true),
       'Database',
@@ -239,7 +250,17 @@ export const settingsSchema = z
     MODEL_PRICES_FILE: setting(
       optionalText,
       'Models',
-      'JSON or YAML file of prices that override the catalogue: { "provider/model": { inputUsdPerMillion, outputUsdPerMillion, cachedInputUsdPerMillion? } }.',
+      'JSON or YAML file of prices that override the catalogue: { "provider/model": { inputUsdPerMillion, outputUsdPerMillion, cachedInputUsdPerMillion?, cacheWriteUsdPerMillion?, reasoningUsdPerMillion? } }.',
+    ),
+    BUDGETS_MAX: setting(
+      integer(1, 100_000).default(1000),
+      'Models',
+      'Budgets a tenant may have, but for those of its API keys.',
+    ),
+    BUDGET_MAX_OUTPUT_TOKENS: setting(
+      integer(256, 1_000_000).default(4096),
+      'Models',
+      'Output that a budget reserves for a model call, and that the call is held to, where `limits.maxTokens` of the run says nothing.',
     ),
     LLM_CACHE_TTL_TEXT_SECONDS: setting(
       integer(0, 31_536_000).default(86_400),
@@ -464,6 +485,8 @@ export const settingsSchema = z
     ),
     SCHEDULES_MAX: setting(integer(1, 1_000_000).default(10_000), 'Schedules', 'Schedules a tenant may have.'),
     SCHEDULE_RETENTION_DAYS: setting(integer(1, 3650).default(90), 'Schedules', 'How long executions are kept.'),
+
+    PROJECTS_MAX: setting(integer(1, 1_000_000).default(100_000), 'Projects', 'Projects a tenant may have.'),
 
     RATE_LIMIT_ANONYMOUS_PER_MINUTE: setting(perWindow(60), 'Limits', 'Requests without credentials, an address.'),
     RATE_LIMIT_AUTHENTICATED_PER_MINUTE: setting(

@@ -8,6 +8,16 @@ const SUFFIX = '_app'
 /** PostgreSQL cuts longer identifiers off. */
 const MAX_IDENTIFIER_LENGTH = 63
 
+/**
+ * What holds a session of the role that goes around our code, such as psql. Ours set limits of their own with each transaction
+ * (`scope.ts`), and the job queue, which sets none, stays far below these. The owner has none: a migration may take its time.
+ */
+const ROLE_LIMITS = {
+  statement_timeout: '60s',
+  lock_timeout: '10s',
+  idle_in_transaction_session_timeout: '60s',
+}
+
 /** The login role that serves requests: it owns nothing and row-level security binds it. */
 export interface AppRole {
   readonly name: string
@@ -31,6 +41,8 @@ export async function ensureAppRole(owner: Client, role: AppRole): Promise<void>
   if (rowCount === 0) await owner.query(`CREATE ROLE ${name} NOLOGIN`)
   // The verifier, not the password: statements like this one are what servers log.
   await owner.query(`ALTER ROLE ${name} LOGIN NOINHERIT PASSWORD ${owner.escapeLiteral(scramVerifier(role.password))}`)
+  for (const [setting, limit] of Object.entries(ROLE_LIMITS))
+    await owner.query(`ALTER ROLE ${name} SET ${setting} = '${limit}'`)
 }
 
 /**

@@ -2,11 +2,13 @@ import type { ClientBase, Pool, PoolClient, QueryResult } from 'pg'
 import { DataSource, getMetadataArgsStorage } from 'typeorm'
 import { BatchingClient } from './batching-client.js'
 import { toAppError } from './database-error.js'
+import { MeasuredConnection } from './measured-connection.js'
+import type { PoolMonitor } from './monitor/pool-monitor.js'
 import { type Scope, scopeStatement } from './scope.js'
 import { StatementBatch } from './statement-batch.js'
 import { type Statement, type StatementConfig, toConfig } from './statement.js'
 import { CollectedStatements } from './collected-statements.js'
-import { Tx } from './tx.js'
+import { type StatementSink, Tx } from './tx.js'
 
 export interface ConnectionPoolOptions {
   readonly url: string
@@ -16,15 +18,28 @@ export interface ConnectionPoolOptions {
   readonly connectTimeoutMs: number
   /** After which the server stops a statement. */
   readonly statementTimeoutMs: number
+  /** After which it stops one that waits for somebody's lock. */
+  readonly lockTimeoutMs: number
   /** After which we stop waiting for the server, in case the network swallowed the answer. */
   readonly answerTimeoutMs: number
   /** False behind a pooler that gives each transaction another connection and keeps no prepared statements. */
   readonly preparedStatements: boolean
+  /** Is told of every statement. */
+  readonly monitor?: PoolMonitor
+}
+
+/** Of a pool: connections open and idle, who waits for one, and how many there may be. */
+export interface PoolLoad {
+  readonly total: number
+  readonly idle: number
+  readonly waiting: number
+  readonly max: number
 }
 
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
 const CONNECTION_MAX_LIFETIME_SECONDS = 1800
 const KEEP_ALIVE_DELAY_MS = 10_000
+const COMMIT: StatementConfig = { text: 'COMMIT', values: [] }
 
 /** A pool of connections as one role for one kind of work, every use of which is a transaction in a named scope. */
 export class ConnectionPool {
@@ -60,17 +75,23 @@ export class ConnectionPool {
     if (this.dataSource.isInitialized) await this.dataSource.destroy()
   }
 
-  /** Connections open, idle and waited for; read by the test that proves that none leaks, and by the pool gauges to come. */
-  get load(): { total: number; idle: number; waiting: number } {
-    const { totalCount, idleCount, waitingCount } = this.pool
-    return { total: totalCount, idle: idleCount, waiting: waitingCount }
+  get name(): string {
+    return this.options.name
+  }
+
+  get load(): PoolLoad {
+    const max = this.options.size
+    if (!this.dataSource.isInitialized) return { total: 0, idle: 0, waiting: 0, max }
+    const { totalCount: total, idleCount: idle, waitingCount: waiting } = this.pool
+    return { total, idle, waiting, max }
   }
 
   /** Runs `work` in one transaction; commits when it resolves, rolls back when it throws. */
   async transaction<T>(scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T> {
     const client = await this.connect()
-    const orm = { dataSource: this.dataSource, connection: client }
-    const tx = new Tx(client, { scope, canPrepare: this.options.preparedStatements, orm })
+    const { monitor, preparedStatements: canPrepare } = this.options
+    const connection: StatementSink = monitor ? new MeasuredConnection(client, monitor) : client
+    const tx = new Tx(connection, { scope, canPrepare, dataSource: this.dataSource })
     let broken: Error | undefined
     let result: T
     try {
@@ -78,8 +99,9 @@ export class ConnectionPool {
       const opened = Promise.all([client.query('BEGIN'), client.query(this.scopeConfig(scope))])
       ;[result] = await Promise.all([work(tx), opened])
       await tx.runLastWork()
+      const sent = tx.sendWorkWithCommit()
       tx.close()
-      const { command } = await client.query('COMMIT')
+      const [{ command }] = await Promise.all([connection.query(COMMIT), sent])
       // PostgreSQL answers COMMIT of a failed transaction with ROLLBACK: somebody caught an error that he should not have.
       if (command !== 'COMMIT') throw new Error('the transaction had failed and was rolled back')
     } catch (error) {
@@ -89,7 +111,7 @@ export class ConnectionPool {
     } finally {
       client.release(broken)
     }
-    tx.committed()
+    await tx.committed()
     return result
   }
 
@@ -115,7 +137,7 @@ export class ConnectionPool {
       collected.reject(error)
       throw error
     }
-    tx.committed()
+    await tx.committed()
     return result
   }
 
@@ -123,7 +145,7 @@ export class ConnectionPool {
   async read<Row extends object>(scope: Scope, statement: Statement): Promise<Row[]> {
     const client = await this.connect()
     const [result] = await this.send(client, scope, [toConfig(statement, this.options.preparedStatements)])
-    return (result?.rows ?? []) as Row[]
+    return takeRows<Row>(result)
   }
 
   /** Sends a whole transaction, gives the connection back, and returns the statements' results. */
@@ -132,6 +154,9 @@ export class ConnectionPool {
     scope: Scope,
     statements: readonly StatementConfig[],
   ): Promise<readonly QueryResult[]> {
+    const { monitor } = this.options
+    const sentAtMs = performance.now()
+    monitor?.sending(statements, sentAtMs)
     try {
       const results = await new Promise<readonly QueryResult[]>((resolve, reject) => {
         const done = (error: Error | null, answers: readonly QueryResult[]): void =>
@@ -144,12 +169,14 @@ export class ConnectionPool {
       // Not worth keeping: what was prepared on it and what was not is unknown.
       client.release(true)
       throw toAppError(error)
+    } finally {
+      monitor?.answered(statements, performance.now() - sentAtMs)
     }
   }
 
   private scopeConfig(scope: Scope): StatementConfig {
-    const { statementTimeoutMs, preparedStatements } = this.options
-    const limits = { statementTimeoutMs, idleTimeoutMs: IDLE_IN_TRANSACTION_TIMEOUT_MS }
+    const { statementTimeoutMs, lockTimeoutMs, preparedStatements } = this.options
+    const limits = { statementTimeoutMs, lockTimeoutMs, idleTimeoutMs: IDLE_IN_TRANSACTION_TIMEOUT_MS }
     return toConfig(scopeStatement(scope, limits), preparedStatements)
   }
 
@@ -167,6 +194,17 @@ export class ConnectionPool {
 /** A connection that breaks while in use fails its statements; unheard, its `error` event would end the process as well. */
 function surviveLoss(client: ClientBase): void {
   client.on('error', () => undefined)
+}
+
+/**
+ * Leaves none behind: what the driver keeps of an answered query reaches, for V8's scavenger, to the next one, so that all rows
+ * would stay until the heap is full of them.
+ */
+function takeRows<Row extends object>(result: QueryResult | undefined): Row[] {
+  if (!result) return []
+  const rows = result.rows as Row[]
+  result.rows = []
+  return rows
 }
 
 /** An error for `release` when the connection cannot even roll back, so that the pool drops it. */

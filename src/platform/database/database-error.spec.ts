@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { DatabaseError } from 'pg'
-import { isContended, toAppError } from './database-error.js'
+import { isContended, isLockTimeout, toAppError } from './database-error.js'
 
 function failure(code: string): DatabaseError {
   return Object.assign(new DatabaseError('refused', 7, 'error'), { code })
@@ -25,6 +25,16 @@ describe('what the driver threw', () => {
   it('is our own mistake for anything else, and stays what it is', () => {
     const error = failure('42P01')
     expect(toAppError(error)).toBe(error)
+  })
+})
+
+describe('a lock that somebody keeps', () => {
+  it('is said to be one, and not to be a database that is away', () => {
+    const error = toAppError(failure('55P03'))
+    expect(isLockTimeout(error)).toBe(true)
+    expect(error).toMatchObject({ detail: expect.stringContaining('try again'), retryAfterSeconds: 2 })
+    expect(isLockTimeout(toAppError(failure('57014')))).toBe(false)
+    expect(isLockTimeout(new Error('anything'))).toBe(false)
   })
 })
 

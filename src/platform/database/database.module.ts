@@ -1,5 +1,10 @@
 import { type DynamicModule, Module } from '@nestjs/common'
 import { Database, DATABASE_APP_URL } from './database.js'
+import { databaseMetricsProviders } from './monitor/database-metrics.js'
+import { DatabaseMonitor } from './monitor/database-monitor.js'
+import { NPlusOneDetector } from './monitor/n-plus-one-detector.js'
+import { PoolGauges } from './monitor/pool-gauges.js'
+import { SlowQueryLog } from './monitor/slow-query-log.js'
 import { Notifications } from './notifications.js'
 
 @Module({})
@@ -9,7 +14,16 @@ export class DatabaseModule {
     return {
       module: DatabaseModule,
       global: true,
-      providers: [{ provide: DATABASE_APP_URL, useValue: appUrl }, Database, Notifications],
+      providers: [
+        { provide: DATABASE_APP_URL, useValue: appUrl },
+        Database,
+        Notifications,
+        DatabaseMonitor,
+        SlowQueryLog,
+        NPlusOneDetector,
+        PoolGauges,
+        ...databaseMetricsProviders,
+      ],
       exports: [Database, DATABASE_APP_URL, Notifications],
     }
   }

@@ -1,6 +1,7 @@
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common'
 import { AppConfig } from '../config/app-config.js'
 import { ConnectionPool } from './connection-pool.js'
+import { DatabaseMonitor } from './monitor/database-monitor.js'
 import type { Scope } from './scope.js'
 import { throughPooler } from './pooler-url.js'
 import type { Statement } from './statement.js'
@@ -28,35 +29,43 @@ export class Database implements OnModuleInit, OnApplicationShutdown {
   readonly workers: ConnectionPool
   /** For what is due at a moment: who waits behind a thousand runs for a connection is seconds late. */
   readonly timers: ConnectionPool
+  /** All of them, for who watches. */
+  readonly pools: readonly ConnectionPool[]
   private readonly probes: ConnectionPool
 
-  constructor(@Inject(DATABASE_APP_URL) appUrl: string, { settings }: AppConfig) {
+  constructor(@Inject(DATABASE_APP_URL) appUrl: string, { settings }: AppConfig, monitor: DatabaseMonitor) {
     const url = throughPooler(appUrl, settings.DATABASE_POOLER_URL)
     const connectTimeoutMs = settings.DATABASE_CONNECT_TIMEOUT_MS
     const statementTimeoutMs = settings.DATABASE_STATEMENT_TIMEOUT_MS
+    const lockTimeoutMs = settings.DATABASE_LOCK_TIMEOUT_MS
     const answerTimeoutMs = statementTimeoutMs + ANSWER_GRACE_MS
     const preparedStatements = settings.DATABASE_PREPARED_STATEMENTS
-    const shared = { url, connectTimeoutMs, statementTimeoutMs, answerTimeoutMs, preparedStatements }
-    this.requests = new ConnectionPool({ ...shared, name: 'requests', size: settings.DATABASE_POOL_SIZE })
-    this.workers = new ConnectionPool({ ...shared, name: 'workers', size: settings.DATABASE_WORKER_POOL_SIZE })
-    this.timers = new ConnectionPool({ ...shared, name: 'timers', size: TIMER_POOL_SIZE })
-    this.probes = new ConnectionPool({
+    const shared = { url, connectTimeoutMs, statementTimeoutMs, lockTimeoutMs, answerTimeoutMs, preparedStatements }
+    const named = (name: PoolName | 'probes') => ({
       ...shared,
-      name: 'probes',
+      name,
+      monitor: monitor.forPool(name, { servesRequests: name === 'requests' }),
+    })
+    this.requests = new ConnectionPool({ ...named('requests'), size: settings.DATABASE_POOL_SIZE })
+    this.workers = new ConnectionPool({ ...named('workers'), size: settings.DATABASE_WORKER_POOL_SIZE })
+    this.timers = new ConnectionPool({ ...named('timers'), size: TIMER_POOL_SIZE })
+    this.probes = new ConnectionPool({
+      ...named('probes'),
       size: PROBE_POOL_SIZE,
       connectTimeoutMs: PROBE_TIMEOUT_MS,
       statementTimeoutMs: PROBE_TIMEOUT_MS,
       answerTimeoutMs: PROBE_TIMEOUT_MS,
     })
+    this.pools = [this.requests, this.workers, this.timers, this.probes]
   }
 
   async onModuleInit(): Promise<void> {
-    await Promise.all([this.requests.open(), this.workers.open(), this.timers.open(), this.probes.open()])
+    await Promise.all(this.pools.map((pool) => pool.open()))
   }
 
   /** Last of all: requests in flight have been answered by then. */
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all([this.requests.close(), this.workers.close(), this.timers.close(), this.probes.close()])
+    await Promise.all(this.pools.map((pool) => pool.close()))
   }
 
   /** A request's transaction. */

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from '@jest/globals'
+import { DatabaseError } from 'pg'
 import { AppError } from '#kernel/app-error.js'
+import { toAppError } from './database-error.js'
 import { GroupCommit } from './group-commit.js'
 
 const TURN_MS = 5
@@ -19,6 +21,13 @@ function record(refuse: (items: readonly string[]) => Error | null = () => null)
     if (error) throw error
   }
   return { commits, commit, mostBusy: () => mostBusy }
+}
+
+const lockTimeout = (): AppError => {
+  const cause = Object.assign(new DatabaseError('canceling statement due to lock timeout', 7, 'error'), {
+    code: '55P03',
+  })
+  return toAppError(cause) as AppError
 }
 
 const outcomesOf = async (promises: readonly Promise<void>[]) =>
@@ -67,6 +76,22 @@ describe('commits in groups', () => {
     const results = await Promise.allSettled(['a', 'b', 'c'].map((item) => group.add('t', item)))
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected'])
     expect(commits).toEqual(['t:a', 't:bc'])
+  })
+
+  it('go without the one that waits for a lock in vain', async () => {
+    const { commits, commit } = record((items) => (items.includes('x') ? lockTimeout() : null))
+    const group = new GroupCommit({ lanes: 1, maxItems: 10, commit })
+    const results = await Promise.allSettled(['a', 'x', 'b', 'c'].map((item) => group.add('t', item)))
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled'])
+    expect(commits).toEqual(['t:a', 't:xbc', 't:x', 't:b', 't:c'])
+  })
+
+  it('fail for all where the lock stands in the way of all, rather than let each wait for it', async () => {
+    const { commits, commit } = record((items) => (items.includes('a') ? null : lockTimeout()))
+    const group = new GroupCommit({ lanes: 1, maxItems: 10, commit })
+    const results = await Promise.allSettled(['a', 'b', 'c', 'd', 'e'].map((item) => group.add('t', item)))
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', ...Array<string>(4).fill('rejected')])
+    expect(commits).toEqual(['t:a', 't:bcde', 't:b', 't:c'])
   })
 
   it('are not repeated after an error that does not say whether they came through', async () => {

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { DatabaseError } from 'pg'
 import { AppError } from '#kernel/app-error.js'
+import { isLockTimeout } from './database-error.js'
 
 export interface GroupCommitOptions<Item> {
   /** Commits under way at once, for one key. */
@@ -14,6 +15,8 @@ export interface GroupCommitOptions<Item> {
 /** While one is on its way the next can be filled: more lanes would only make groups smaller. */
 const DEFAULT_LANES = 2
 const DEFAULT_MAX_ITEMS = 64
+/** One item may meet a lock that somebody keeps. Where a second does as well, it is a table's or a tenant's: each would wait in vain. */
+const MAX_LOCK_TIMEOUTS = 2
 
 interface Waiting<Item> {
   readonly item: Item
@@ -57,24 +60,37 @@ export class GroupCommit<Item> {
     if (queue.busy === 0) this.queues.delete(key)
   }
 
-  private async commit(key: string, group: readonly Waiting<Item>[]): Promise<void> {
+  /** @returns what went wrong with all of them, if anything did */
+  private async commit(key: string, group: readonly Waiting<Item>[]): Promise<unknown> {
     try {
       await this.options.commit(
         key,
         group.map(({ item }) => item),
       )
       for (const { outcome } of group) outcome.resolve()
+      return undefined
     } catch (error) {
-      if (group.length === 1 || !isRefusal(error)) return group.forEach(({ outcome }) => outcome.reject(error))
-      // One of them is at fault, and nothing is written: each for itself.
-      for (const one of group) await this.commit(key, [one])
+      if (group.length > 1 && isRefusal(error)) return this.commitEach(key, group)
+      for (const { outcome } of group) outcome.reject(error)
+      return error
+    }
+  }
+
+  /** One of them is at fault, and nothing is written: each for itself. */
+  private async commitEach(key: string, group: readonly Waiting<Item>[]): Promise<void> {
+    let lockTimeouts = 0
+    for (const [index, one] of group.entries()) {
+      const error = await this.commit(key, [one])
+      if (!isLockTimeout(error) || ++lockTimeouts < MAX_LOCK_TIMEOUTS) continue
+      for (const { outcome } of group.slice(index + 1)) outcome.reject(error)
+      return
     }
   }
 }
 
 /** Whether the database has said no, so that nothing was written; after anything else it may have been. */
 function isRefusal(error: unknown): boolean {
-  if (error instanceof AppError) return error.kind !== 'unavailable' || isConflict(error.cause)
+  if (error instanceof AppError) return error.kind !== 'unavailable' || isConflict(error.cause) || isLockTimeout(error)
   return error instanceof DatabaseError
 }
 

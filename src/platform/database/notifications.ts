@@ -7,6 +7,7 @@ import type { Tx } from './tx.js'
 const RECONNECT_MIN_MS = 100
 const RECONNECT_MAX_MS = 5000
 const KEEP_ALIVE_DELAY_MS = 10_000
+const ANSWER_TIMEOUT_MS = 10_000
 
 /** @param payload null after a reconnect: anything may have been missed, so look at the rows. */
 type Listener = (payload: string | null) => void
@@ -28,14 +29,14 @@ export class Notifications implements OnApplicationShutdown {
     logger.setContext(Notifications.name)
   }
 
-  /** Calls `listener` for every notification on `channel`, from any replica, for as long as the app runs. */
+  /** Calls `listener` for every notification on `channel`, from any replica, for as long as the app runs. Where the database does not answer in ANSWER_TIMEOUT_MS, once it does. */
   async listen(channel: string, listener: Listener): Promise<void> {
     this.listeners.set(channel, listener)
     // One after the other: who comes while the first is connecting must not connect, too.
     const before = this.setUp
     this.setUp = (async () => {
       await before
-      if (this.client) await this.client.query(`LISTEN ${escapeIdentifier(channel)}`)
+      if (this.client) await this.listenOn(this.client, [channel])
       else await this.connect()
     })()
     await this.setUp
@@ -58,14 +59,21 @@ export class Notifications implements OnApplicationShutdown {
       application_name: 'temponest-listen',
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
+      connectionTimeoutMillis: ANSWER_TIMEOUT_MS,
+      query_timeout: ANSWER_TIMEOUT_MS,
     })
     client.on('error', () => this.reconnectLater(client))
     client.on('end', () => this.reconnectLater(client))
     client.on('notification', ({ channel, payload }) => this.listeners.get(channel)?.(payload ?? ''))
     this.client = client
+    await this.listenOn(client, this.listeners.keys(), () => client.connect())
+  }
+
+  /** Fails never: what a broken connection does not take, the next one listens to as well. */
+  private async listenOn(client: Client, channels: Iterable<string>, first?: () => Promise<unknown>): Promise<void> {
     try {
-      await client.connect()
-      for (const channel of this.listeners.keys()) await client.query(`LISTEN ${escapeIdentifier(channel)}`)
+      await first?.()
+      for (const channel of channels) await client.query(`LISTEN ${escapeIdentifier(channel)}`)
       this.reconnectDelayMs = RECONNECT_MIN_MS
     } catch (error) {
       this.logger.warn({ err: error, event: 'listen_failed' }, 'listen_failed')

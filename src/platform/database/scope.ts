@@ -16,9 +16,10 @@ export interface Scope {
   readonly purpose?: string
 }
 
-/** How long the server lets a transaction run on, or stand still. */
+/** How long the server lets a transaction run on, wait for others, or stand still. */
 export interface TransactionLimits {
   readonly statementTimeoutMs: number
+  readonly lockTimeoutMs: number
   readonly idleTimeoutMs: number
 }
 
@@ -33,8 +34,13 @@ export function scopeStatement(scope: Scope, limits: TransactionLimits): Stateme
     text: `SELECT set_config('app.current_tenant', $1, true), set_config('app.current_user', $2, true),
                   set_config('app.sign_in_email', $3, true), set_config('app.purpose', $4, true),
                   set_config('app.presented_hash', $5, true), set_config('statement_timeout', $6, true),
-                  set_config('idle_in_transaction_session_timeout', $7, true)`,
-    values: [...valuesOf(scope), String(limits.statementTimeoutMs), String(limits.idleTimeoutMs)],
+                  set_config('lock_timeout', $7, true), set_config('idle_in_transaction_session_timeout', $8, true)`,
+    values: [
+      ...valuesOf(scope),
+      String(limits.statementTimeoutMs),
+      String(limits.lockTimeoutMs),
+      String(limits.idleTimeoutMs),
+    ],
   }
 }
 

@@ -6,6 +6,7 @@ export const INDEX_EXCEPTIONS: Readonly<Record<string, string>> = {
   api_keys_hash_key: 'a key is presented before we know whose it is',
   idx_approvals_expiry: 'the sweep looks over all tenants',
   idx_audit_log_fts: 'GIN has no order to begin with; the policies filter what it finds',
+  idx_budget_reservations_age: 'the sweep looks over all tenants',
   idx_idempotency_keys_expiry: 'the sweep looks over all tenants',
   idx_invitations_expiry: 'the sweep looks over all tenants',
   idx_kept_answers_expiry: 'the sweep looks over all tenants',
@@ -44,6 +45,18 @@ export const POLICY_EXCEPTIONS: Readonly<Record<string, PinnedPolicy>> = {
   audit_search_match: {
     is: 'audit_search RESTRICTIVE SELECT USING (search @@ app_audit_query())',
     why: 'only entries that the search asks for; restrictive, it opens nothing',
+  },
+  budget_alerts_announcing: {
+    is: "budget_alerts SELECT USING CASE WHEN (app_purpose() = 'budgets.alerts'::text) THEN (announced_at IS NULL) ELSE false END",
+    why: 'alerts of all tenants that are to be announced are found',
+  },
+  budget_reservations_sweep: {
+    is: "budget_reservations SELECT USING CASE WHEN (app_purpose() = 'budgets.sweep'::text) THEN (created_at < (now() - '00:00:05'::interval)) ELSE false END",
+    why: 'reservations of all tenants whose runs may be lost are found',
+  },
+  cost_tail_rollup: {
+    is: "cost_tail SELECT USING CASE WHEN (app_purpose() = 'costs.rollup'::text) THEN (created_at < now()) ELSE false END",
+    why: 'tenants that have entries to be summed up are found',
   },
   credentials_self: {
     is: 'credentials ALL USING (user_id = app_user()) WITH CHECK (user_id = app_user())',

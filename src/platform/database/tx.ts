@@ -1,4 +1,4 @@
-import { DatabaseError, type PoolClient, type QueryResult, type QueryResultRow } from 'pg'
+import { DatabaseError, type QueryResult, type QueryResultRow } from 'pg'
 import type { DataSource, EntityManager } from 'typeorm'
 import { rescopeStatement, type Scope } from './scope.js'
 import { type Statement, type StatementConfig, toConfig } from './statement.js'
@@ -18,8 +18,9 @@ export interface StatementSink {
 /** An open transaction. The service that opened it hands it down as the last argument; nobody keeps it. */
 export class Tx {
   private manager: EntityManager | undefined
-  private readonly commitHooks: (() => void)[] = []
+  private readonly commitHooks: (() => unknown)[] = []
   private readonly lastWork: LastWork[] = []
+  private readonly workWithCommit: LastWork[] = []
   private isOver = false
   private failure: { readonly reason: unknown } | undefined
   private scope: Scope
@@ -30,7 +31,7 @@ export class Tx {
       readonly scope: Scope
       readonly canPrepare: boolean
       /** For TypeORM; absent where statements are only collected. */
-      readonly orm?: { readonly dataSource: DataSource; readonly connection: PoolClient }
+      readonly dataSource?: DataSource
     },
   ) {
     this.scope = options.scope
@@ -38,15 +39,13 @@ export class Tx {
 
   /** TypeORM inside this transaction. Not its `save`, which would open a transaction of its own. */
   get entities(): EntityManager {
-    const { orm } = this.options
-    if (!orm) throw new Error('a flight takes statements only')
+    const { dataSource } = this.options
+    if (!dataSource) throw new Error('a flight takes statements only')
     if (!this.manager) {
-      const runner = orm.dataSource.createQueryRunner()
-      runner.connect = async () => {
-        this.assertOpen()
-        return orm.connection
-      }
-      this.manager = orm.dataSource.createEntityManager(runner)
+      const runner = dataSource.createQueryRunner()
+      const connection = { query: (text: string, values?: unknown[]) => this.send({ text, ...(values && { values }) }) }
+      runner.connect = async () => connection
+      this.manager = dataSource.createEntityManager(runner)
     }
     return this.manager
   }
@@ -61,6 +60,15 @@ export class Tx {
   }
 
   /**
+   * Sends what `work` asks for at once in the message that commits, behind all {@link beforeCommit}: a lock that it takes lives no
+   * longer than the commit takes. A statement that the database refuses rolls the transaction back; what `work` throws for another
+   * reason comes too late.
+   */
+  withCommit(work: () => Promise<void>): void {
+    this.workWithCommit.push({ scope: this.scope, work })
+  }
+
+  /**
    * Why the transaction failed, given what it threw. Statements that were sent behind the one that failed fail as well, and one of
    * theirs may be heard first.
    */
@@ -70,7 +78,7 @@ export class Tx {
   }
 
   get hasLastWork(): boolean {
-    return this.lastWork.length > 0
+    return this.lastWork.length > 0 || this.workWithCommit.length > 0
   }
 
   /** For the pool, once the work of the transaction is done. */
@@ -81,8 +89,19 @@ export class Tx {
     }
   }
 
-  /** Calls `hook` once the transaction has committed, and never if it does not. For process state only: it must not throw. */
-  afterCommit(hook: () => void): void {
+  /** For the pool, in the turn in which it sends COMMIT. */
+  async sendWorkWithCommit(): Promise<void> {
+    const sent = this.workWithCommit
+      .toSorted(byTenant)
+      .map(({ scope, work }) => (scope === this.scope ? work() : this.within(scope, work)))
+    await Promise.all(sent)
+  }
+
+  /**
+   * Calls `hook` once the transaction has committed, and never if it does not, and waits for it, with no connection in hand. For what
+   * is kept of the rows elsewhere: it must not throw.
+   */
+  afterCommit(hook: () => unknown): void {
     this.assertOpen()
     this.commitHooks.push(hook)
   }
@@ -93,8 +112,8 @@ export class Tx {
   }
 
   /** For the pool, when COMMIT has succeeded. */
-  committed(): void {
-    for (const hook of this.commitHooks) hook()
+  async committed(): Promise<void> {
+    await Promise.all(this.commitHooks.map((hook) => hook()))
   }
 
   /** Goes on in another scope: for one change whose record belongs to several tenants, and must be one commit. */

@@ -4,7 +4,8 @@ import { invalidField } from '#kernel/app-error.js'
 
 const MAX_PAGE_SIZE = 100
 const DEFAULT_PAGE_SIZE = 20
-const MAX_CURSOR_LENGTH = 200
+/** Of a model's name, of 200 characters in UTF-8 at worst. */
+const MAX_CURSOR_LENGTH = 1100
 
 /** The two query parameters of every list. */
 export const pageQueryShape = {

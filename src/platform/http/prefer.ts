@@ -1,3 +1,6 @@
+/** The preference of who does not wait at all. */
+export const RESPOND_ASYNC = 'respond-async'
+
 const DEFAULT_WAIT_SECONDS = 60
 const MAX_WAIT_SECONDS = 300
 
@@ -13,7 +16,7 @@ export function parseWaitPreference(header: string | undefined): WaitPreference 
   const preferences = (header ?? '')
     .split(',')
     .map((preference) => preference.split(';', 1)[0]?.trim().toLowerCase() ?? '')
-  if (preferences.includes('respond-async')) return { waitSeconds: 0, applied: 'respond-async' }
+  if (preferences.includes(RESPOND_ASYNC)) return { waitSeconds: 0, applied: RESPOND_ASYNC }
   for (const preference of preferences) {
     const seconds = /^wait\s*=\s*"?(\d{1,9})"?$/.exec(preference)?.[1]
     if (seconds === undefined) continue

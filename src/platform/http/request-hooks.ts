@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import { requestContext, type RequestContext } from './request-context.js'
 
@@ -22,13 +22,14 @@ export function installRequestHooks(
 ): void {
   fastify.addHook('onRequest', (request, _reply, done) => {
     const traceId = TRACEPARENT_PATTERN.exec(String(request.headers['traceparent'] ?? ''))?.[1]
-    const context: RequestContext = { requestId: request.id, address: request.ip, ...(traceId && { traceId }) }
+    const route = routeOf(request)
+    const context: RequestContext = { requestId: request.id, route, address: request.ip, ...(traceId && { traceId }) }
     requestContext.run(context, done)
   })
   fastify.addHook('onResponse', (request, reply, done) => {
     const finished: FinishedRequest = {
       method: request.method,
-      route: request.routeOptions.url ?? 'unmatched',
+      route: routeOf(request),
       status: reply.statusCode,
       durationSeconds: reply.elapsedTime / MS_PER_SECOND,
     }
@@ -39,4 +40,8 @@ export function installRequestHooks(
     }
     done()
   })
+}
+
+function routeOf({ routeOptions }: FastifyRequest): string {
+  return routeOptions.url ?? 'unmatched'
 }

@@ -22,9 +22,11 @@ export class RouteTable {
 }
 
 function toRegExp(url: string): RegExp {
-  const source = url
-    .split('/')
-    .map((segment) => (segment.startsWith(':') ? '[^/]+' : segment.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)))
-    .join('/')
+  const source = url.split('/').map(patternOf).join('/')
   return new RegExp(`^${source}$`)
+}
+
+function patternOf(segment: string): string {
+  if (segment === '*') return '.+'
+  return segment.startsWith(':') ? '[^/]+' : segment.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
 }

@@ -2,16 +2,16 @@ import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/
 import type { PinoLogger } from 'nestjs-pino'
 import { PeriodicTask } from './periodic-task.js'
 
-const INTERVAL_MS = 300_000
+const DEFAULT_INTERVAL_MS = 300_000
 
-/** A provider that removes, now and then, what has had its time. On every replica, for as long as the app runs. */
+/** A provider that sees, now and then, to what has had its time. On every replica, for as long as the app runs. */
 export abstract class Sweep implements OnApplicationBootstrap, BeforeApplicationShutdown {
   protected readonly task: PeriodicTask
 
   /** @param failure event name of the warning when a pass fails */
-  constructor(logger: PinoLogger, failure: string) {
+  constructor(logger: PinoLogger, failure: string, everyMs = DEFAULT_INTERVAL_MS) {
     logger.setContext(new.target.name)
-    this.task = new PeriodicTask({ everyMs: INTERVAL_MS, failure, logger, pass: () => this.pass() })
+    this.task = new PeriodicTask({ everyMs, failure, logger, pass: () => this.pass() })
   }
 
   onApplicationBootstrap(): void {

@@ -1,4 +1,4 @@
-import { type Logger, pino } from 'pino'
+import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino'
 import type { AppConfig } from '../config/app-config.js'
 import { requestContext } from '../http/request-context.js'
 
@@ -18,9 +18,12 @@ const REDACTED_PATHS = [
 ].flatMap((name) => [name, `*.${name}`, `*.*.${name}`, `headers["${name}"]`])
 const REDACTED_HEADERS = ['req.headers.authorization', 'req.headers.cookie', 'req.headers["x-api-key"]']
 
-/** The one logger: JSON lines with an event name and fields; inside a request, with its ids. */
-export function createRootLogger({ settings }: AppConfig): Logger {
-  return pino({
+/**
+ * The one logger: JSON lines with an event name and fields; inside a request, with its ids and its route.
+ * @param destination in place of standard output
+ */
+export function createRootLogger({ settings }: AppConfig, destination?: DestinationStream): Logger {
+  const options: LoggerOptions = {
     level: settings.LOG_LEVEL,
     base: { service: 'temponest' },
     timestamp: pino.stdTimeFunctions.isoTime,
@@ -29,7 +32,8 @@ export function createRootLogger({ settings }: AppConfig): Logger {
     redact: { paths: [...REDACTED_PATHS, ...REDACTED_HEADERS], censor: '[redacted]' },
     mixin: () => ({ ...requestContext.getStore() }),
     ...(settings.LOG_FORMAT === 'pretty' && { transport: { target: 'pino-pretty', options: { singleLine: true } } }),
-  })
+  }
+  return destination ? pino(options, destination) : pino(options)
 }
 
 /** What libraries hang on their errors beside the message: statements with their values, requests with their bodies. */

@@ -43,6 +43,8 @@ export const anthropicDialect: Dialect = {
     return { ...usage, reasoningTokens: 0 }
   },
 
+  refusalOf: () => null,
+
   failure(status) {
     const types: Record<number, string> = {
       401: 'authentication_error',

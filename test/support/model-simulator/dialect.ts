@@ -1,4 +1,4 @@
-import type { Answer } from './behaviour.ts'
+import type { Answer, Failure } from './behaviour.ts'
 import type { SimulatedRequest } from './request.ts'
 import type { Usage } from './usage.ts'
 
@@ -19,4 +19,6 @@ export interface Dialect {
   /** The part of the usage that this API can express. */
   reportable(usage: Usage): Usage
   failure(status: number): object
+  /** What the provider says of a request that it does not understand; null: it does. */
+  refusalOf(request: SimulatedRequest): Failure | null
 }

@@ -59,7 +59,9 @@ function route(exchange: { message: IncomingMessage; response: ServerResponse; a
     send(response, dialect ? 400 : 404, (dialect ?? openAiDialect).failure(dialect ? 400 : 404))
     return
   }
-  const delivery = { ...accept({ path, headers: message.headers, body }), response, dialect }
+  const accepted = accept({ path, headers: message.headers, body })
+  const failure = dialect.refusalOf(accepted.record)
+  const delivery = { ...accepted, ...(failure && { behaviour: { failure } }), response, dialect }
   response.once('close', () => {
     const { record } = delivery
     if (record.outcome !== 'hung-up' && !response.writableFinished) record.outcome = 'disconnected'

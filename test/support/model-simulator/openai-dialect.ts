@@ -1,7 +1,21 @@
-import { type Answer, argumentsText, tokensOf } from './behaviour.ts'
+import { type Answer, argumentsText, type Failure, tokensOf } from './behaviour.ts'
 import type { Dialect, Frame } from './dialect.ts'
 import { isJsonObject, type SimulatedRequest } from './request.ts'
 import type { Usage } from './usage.ts'
+
+const REASONING_MODEL = /^(gpt-5|o[134])/
+const UNSUPPORTED_PARAMETER: Failure = {
+  status: 400,
+  body: {
+    error: {
+      message:
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+      type: 'invalid_request_error',
+      param: 'max_tokens',
+      code: 'unsupported_parameter',
+    },
+  },
+}
 
 /** OpenAI's chat completions: https://platform.openai.com/docs/api-reference/chat */
 export const openAiDialect: Dialect = {
@@ -38,6 +52,10 @@ export const openAiDialect: Dialect = {
 
   reportable(usage) {
     return { ...usage, cacheWriteTokens: 0 }
+  },
+
+  refusalOf({ model, body }) {
+    return 'max_tokens' in body && REASONING_MODEL.test(model) ? UNSUPPORTED_PARAMETER : null
   },
 
   failure(status) {

@@ -70,14 +70,14 @@ export class ApiKeysRepository {
     return keys
   }
 
-  /** The key's budget; null when there is no such key any more. On the path of every run that a key starts. */
-  async findBudget(tenantId: string, id: string, tx: Tx): Promise<Pick<ApiKeyRecord, 'budgetUsd'> | null> {
-    const rows = await tx.query<Pick<ApiKeyRecord, 'budgetUsd'>>({
-      name: 'api_key_budget',
-      text: 'SELECT budget_usd AS "budgetUsd" FROM api_keys WHERE tenant_id = $1 AND id = $2',
+  /** On the path of every run that a key starts. */
+  async has(tenantId: string, id: string, tx: Tx): Promise<boolean> {
+    const rows = await tx.query({
+      name: 'api_key_has',
+      text: 'SELECT 1 FROM api_keys WHERE tenant_id = $1 AND id = $2',
       values: [tenantId, id],
     })
-    return rows[0] ?? null
+    return rows.length === 1
   }
 
   /** Writes a use down, unless another replica has written one since `unlessAfter`. */

@@ -32,7 +32,7 @@ export const createApiKeySchema = z
       .max(MAX_BUDGET_LENGTH)
       .regex(BUDGET_PATTERN, { error: 'must be a decimal string such as "0.50"' })
       .nullish()
-      .describe('What runs of the key may cost in all; "0": it starts none. Absent: no limit.'),
+      .describe('What runs of the key may cost in all; "0": none that costs anything. Absent: no limit.'),
   })
   .meta({ id: 'CreateApiKey' })
 export type CreateApiKeyCommand = z.infer<typeof createApiKeySchema>

@@ -3,6 +3,8 @@ import { Clock } from '#kernel/clock.js'
 import type { Tx } from '#platform/database/tx.js'
 import { EventBus } from '#platform/events/event-bus.js'
 import type { Role } from '#platform/http/principal.js'
+import { ApiKeyDeleted } from '../api-keys/api-key.events.js'
+import { ApiKeysRepository } from '../api-keys/api-keys.repository.js'
 import { InvitationRevoked } from '../invitations/invitations.events.js'
 import { InvitationsRepository } from '../invitations/invitations.repository.js'
 import { permissionsOf } from '../permissions.js'
@@ -25,6 +27,7 @@ export class MemberChanges {
     private readonly members: MembersRepository,
     private readonly sessions: SessionsRepository,
     private readonly invitations: InvitationsRepository,
+    private readonly keys: ApiKeysRepository,
     private readonly events: EventBus,
     private readonly clock: Clock,
   ) {}
@@ -33,11 +36,18 @@ export class MemberChanges {
     const { id: userId } = before
     const isSuspendedNow = before.disabledAt === null && after !== null && after.disabledAt !== null
     if (after) await this.members.update({ tenantId, userId }, after, tx)
-    else await this.members.remove(tenantId, userId, tx)
+    else await this.remove(tenantId, userId, tx)
     if (isSuspendedNow) await this.sessions.endAll({ userId, exceptSessionId: null, now: this.clock.now() }, tx)
     const revoked = await this.invitations.revokeBeyond({ tenantId, invitedBy: userId, roles: mayInviteAs(after) }, tx)
     for (const event of eventsOf({ tenantId, before, after })) await this.events.emit(event, tx)
     for (const { id, email } of revoked) await this.events.emit(new InvitationRevoked(tenantId, id, email), tx)
+  }
+
+  /** With his keys, of which others are told: budgets go with them. */
+  private async remove(tenantId: string, userId: string, tx: Tx): Promise<void> {
+    const keys = await this.keys.deleteOf({ tenantId, userId }, tx)
+    await this.members.remove(tenantId, userId, tx)
+    for (const key of keys) await this.events.emit(new ApiKeyDeleted(key), tx)
   }
 }
 

@@ -90,18 +90,19 @@ export class KeptAnswersRepository {
     })
   }
 
-  /** @returns how many */
+  /** In the order in which runs lock them. @returns how many */
   deleteOfTenant({ tenantId, limit }: { tenantId: string; limit: number }, tx: Tx): Promise<number> {
     return tx.execute({
       text: `DELETE FROM kept_answers WHERE tenant_id = $1
-                AND key_hash IN (SELECT key_hash FROM kept_answers WHERE tenant_id = $1 LIMIT $2)`,
+                AND key_hash IN (SELECT key_hash FROM kept_answers WHERE tenant_id = $1 ORDER BY key_hash LIMIT $2 FOR UPDATE)`,
       values: [tenantId, limit],
     })
   }
 
   /**
    * In the scope of the purpose `kept-answers.sweep`, across tenants. Its policy asks for the time again once a lock was
-   * waited for: an answer that was kept anew meanwhile stays. @returns how many
+   * waited for: an answer that was kept anew meanwhile stays. Locks them in another order than runs do, who may keep several
+   * anew in one commit: of two that wait for each other PostgreSQL breaks one off, which is repeated. @returns how many
    */
   deleteExpired(limit: number, tx: Tx): Promise<number> {
     return tx.execute({

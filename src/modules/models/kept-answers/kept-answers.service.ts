@@ -15,7 +15,7 @@ export const CLEARED_PER_BATCH = 1000
 /** An answer with what it took to make it. */
 export interface KeptAnswer {
   readonly answer: ModelAnswer
-  readonly usage: TokenUsage
+  readonly usage: Omit<TokenUsage, 'cacheWriteTokens'>
   /** Null: unpriced. */
   readonly costUsd: string | null
 }
@@ -104,13 +104,13 @@ export class KeptAnswers {
   }
 
   /**
-   * Once for each hit, in the transaction of what the answer was used for. Locks the answer's row until that ends: call it
-   * late, and for several hits in one transaction in one order, such as that of their hashes.
+   * Once for each hit, in the transaction of what the answer was used for, or its flight. Locks the answer's row until that ends: call
+   * it late, and for several hits in one transaction in the order of their hashes.
    */
   async countHit({ tenantId, keyHash, savedUsd }: AnswerHit, tx: Tx): Promise<void> {
     const saved = savedUsd ?? Usd.ZERO.toString()
-    await this.answers.addHit({ tenantId, keyHash, savedUsd: saved }, tx)
     tx.afterCommit(() => this.metrics.countHit(saved))
+    await this.answers.addHit({ tenantId, keyHash, savedUsd: saved }, tx)
   }
 
   /** Deletes all that is kept for a tenant, a transaction each batch. An answer being made meanwhile may be kept after it. */

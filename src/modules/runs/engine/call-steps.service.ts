@@ -12,13 +12,13 @@ import {
   type ApprovalStep,
   type CallResult,
   endOf,
+  type KeptAnswerWrite,
   type Step,
   type StepEnd,
   type Telling,
   type ToolStep,
 } from './journal.js'
 import type { DueCall, NextMove } from './next-move.js'
-import type { KeepAnswer } from './model-steps.service.js'
 import { RunBell } from './run-bell.service.js'
 import type { RunContext } from './run-context.js'
 import { type JournalEntry, RunJournal } from './run-journal.service.js'
@@ -51,7 +51,7 @@ export class CallSteps {
   }
 
   /** All of them begin in one commit; each tool's result is written as soon as it is there. */
-  async take(turn: Turn, { due, toAsk, unknown }: Act, keep: KeepAnswer | null): Promise<void> {
+  async take(turn: Turn, { due, toAsk, unknown }: Act, keep: KeptAnswerWrite | null): Promise<void> {
     const { session, context, signal } = turn
     const now = this.clock.now()
     const toBeAsked = toAsk.length + unknown.length
@@ -86,12 +86,14 @@ export class CallSteps {
           ...given.flatMap(({ tell }) => tell),
           ...questions.flatMap(({ tell }) => tell),
         ],
-        also: async (tx) => {
-          for (const child of children) await this.runs.add(child, null, tx)
-          for (const { ask } of questions) await ask(tx)
-          if (children.length > 0) await this.bell.ring(tx)
-          await keep?.(tx)
-        },
+        keep,
+        ...((children.length > 0 || questions.length > 0) && {
+          also: async (tx: Tx) => {
+            for (const child of children) await this.runs.add(child, null, tx)
+            for (const { ask } of questions) await ask(tx)
+            if (children.length > 0) await this.bell.ring(tx)
+          },
+        }),
       },
       signal,
     )

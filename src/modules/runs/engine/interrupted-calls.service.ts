@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common'
+import { TenantsSpendingRules } from '#modules/costs'
 import { type ModelMessage, TokenCounter } from '#modules/models'
 import { Database } from '#platform/database/database.js'
 import type { ClaimedRun } from './claimed-run.js'
@@ -6,10 +7,12 @@ import { JournalRepository } from './journal.repository.js'
 import { endOf, type ModelStep } from './journal.js'
 import { conversationOf } from './next-move.js'
 import type { RunContext } from './run-context.js'
-import { RunLimits } from './run-limits.service.js'
+import { priceUses } from './price-uses.js'
+import { PromptSizes } from './prompt-sizes.service.js'
 import type { RunSession } from './run-session.js'
 import { usageOf } from './usage.js'
-import { UsePrices } from './use-prices.service.js'
+
+const NOTHING_REPORTED = { isReported: false, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 }
 
 /** Accounts for model calls that were in flight when their worker was lost. */
 @Injectable()
@@ -17,9 +20,9 @@ export class InterruptedCalls {
   constructor(
     private readonly database: Database,
     private readonly rows: JournalRepository,
-    private readonly limits: RunLimits,
+    private readonly sizes: PromptSizes,
     private readonly tokens: TokenCounter,
-    private readonly prices: UsePrices,
+    private readonly rules: TenantsSpendingRules,
   ) {}
 
   /**
@@ -34,12 +37,13 @@ export class InterruptedCalls {
     const texts = await this.database.workers.transaction({ tenantId: run.tenantId }, (tx) =>
       this.rows.listTexts(run, step.startedAt, tx),
     )
-    const [inputTokens, outputTokens] = await Promise.all([
-      context ? this.limits.countPrompt(context, messagesOf(session, step, context)) : this.countTask(run),
+    const [rules, inputTokens, outputTokens] = await Promise.all([
+      this.rules.of(run.tenantId, 'workers'),
+      context ? this.sizes.count(context, messagesOf(session, step, context)) : this.countTask(run),
       this.tokens.count(texts.join('')),
     ])
-    const usage = { isReported: false, inputTokens, cachedInputTokens: 0, outputTokens, reasoningTokens: 0 }
-    const uses = this.prices.of([{ model: step.name, usage, isEstimated: true, outcome: 'aborted' }])
+    const usage = { ...NOTHING_REPORTED, inputTokens, outputTokens }
+    const uses = priceUses([{ model: step.name, usage, isEstimated: true, outcome: 'aborted' }], rules, step.startedAt)
     session.uncounted = null
     session.defer({ end: [{ ...endOf(step.position, 'running', null), usage: usageOf(uses), uses }] })
   }

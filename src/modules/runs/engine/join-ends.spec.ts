@@ -4,7 +4,15 @@ import { endOf, NO_USAGE, type PricedUse, type StepEnd } from './journal.js'
 
 const USE: PricedUse = {
   model: 'm',
-  usage: { isReported: true, inputTokens: 5, cachedInputTokens: 0, outputTokens: 2, reasoningTokens: 0 },
+  usage: {
+    isReported: true,
+    inputTokens: 5,
+    cachedInputTokens: 0,
+    cacheWriteTokens: 0,
+    outputTokens: 2,
+    reasoningTokens: 0,
+  },
+  price: null,
   isEstimated: true,
   outcome: 'aborted',
   costUsd: '0.1',

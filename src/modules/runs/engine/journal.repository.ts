@@ -301,7 +301,9 @@ export class JournalRepository {
                     cached_input_tokens = run_steps.cached_input_tokens + e.cached_input_tokens,
                     output_tokens = run_steps.output_tokens + e.output_tokens,
                     reasoning_tokens = run_steps.reasoning_tokens + e.reasoning_tokens,
-                    cost_usd = coalesce(run_steps.cost_usd, 0) + e.cost_usd,
+                    -- Null before anything was used, and once something of it has no price.
+                    cost_usd = CASE WHEN run_steps.input_tokens + run_steps.output_tokens > 0 THEN run_steps.cost_usd
+                                    ELSE coalesce(run_steps.cost_usd, 0) END + e.cost_usd,
                     finished_at = CASE WHEN e.status <> 'running' THEN $4::timestamptz END
                FROM jsonb_to_recordset($3::jsonb) AS e (position integer, status text, result jsonb, model text, cache text,
                     input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, reasoning_tokens bigint,

@@ -1,4 +1,6 @@
+import type { Price } from '#modules/costs'
 import type { ModelAnswer, ModelUse } from '#modules/models'
+import type { Tx } from '#platform/database/tx.js'
 import type { RunEventType } from '../streaming/run-event.js'
 
 export type StepStatus = 'running' | 'completed' | 'failed' | 'outcome_unknown' | 'cancelled'
@@ -99,6 +101,8 @@ export const NO_USAGE: Usage = {
 
 /** One priced model call. */
 export interface PricedUse extends ModelUse {
+  /** That held when the call was made; null: there was none, or nobody knows what to apply it to. */
+  readonly price: Price | null
   readonly costUsd: string | null
 }
 
@@ -123,4 +127,11 @@ export interface Telling {
 /** A step that ended without a model's help. */
 export function endOf(position: number, status: StepEnd['status'], result: unknown): StepEnd {
   return { position, status, result, usage: NO_USAGE, uses: [], model: null, cache: null }
+}
+
+/** What a run tells the LLM cache: an answer to keep, or that a kept one took the place of a call. */
+export interface KeptAnswerWrite {
+  readonly keyHash: Buffer
+  /** Asks for all its statements before it waits for any. */
+  readonly write: (tx: Tx) => Promise<unknown>
 }

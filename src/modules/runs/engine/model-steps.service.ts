@@ -1,18 +1,22 @@
 import { Injectable } from '@nestjs/common'
+import { AppError } from '#kernel/app-error.js'
 import { Clock } from '#kernel/clock.js'
+import { TenantsSpendingRules } from '#modules/costs'
 import { type AnswerQuestion, KeptAnswers, type ModelAnswer, ModelClient, type ModelMessage } from '#modules/models'
+import { isUnavailable } from '#platform/database/database-error.js'
 import type { Tx } from '#platform/database/tx.js'
 import { toStorableText, toStorableValue } from '#kernel/storable.js'
 import { DeltaWriter } from './delta-writer.service.js'
-import type { ModelStep, PricedUse, StepEnd, StepStatus } from './journal.js'
+import type { KeptAnswerWrite, ModelStep, PricedUse, StepEnd, StepStatus } from './journal.js'
 import type { RunContext } from './run-context.js'
+import { priceUses } from './price-uses.js'
+import { type Charge, type ChargedCall, RunCharges } from './run-charges.service.js'
 import { RunJournal } from './run-journal.service.js'
 import { type Lease, RunLeases } from './run-leases.service.js'
 import { RunLimits } from './run-limits.service.js'
 import type { RunSession } from './run-session.js'
 import { stepFinished, stepStarted } from './step-tellings.js'
 import { usageOf } from './usage.js'
-import { UsePrices } from './use-prices.service.js'
 
 /** One model call to be made. */
 export interface ModelTurn {
@@ -28,17 +32,15 @@ export interface ModelTurn {
   readonly signal: AbortSignal
 }
 
-/** Keeps an answer for other runs, once it has proved to be good. */
-export type KeepAnswer = (tx: Tx) => Promise<void>
-
 /** Model calls as steps of a run. How one ended goes into the journal with the write that comes next. */
 @Injectable()
 export class ModelSteps {
   constructor(
     private readonly models: ModelClient,
     private readonly kept: KeptAnswers,
-    private readonly prices: UsePrices,
+    private readonly rules: TenantsSpendingRules,
     private readonly limits: RunLimits,
+    private readonly charges: RunCharges,
     private readonly journal: RunJournal,
     private readonly deltas: DeltaWriter,
     private readonly leases: RunLeases,
@@ -46,10 +48,10 @@ export class ModelSteps {
   ) {}
 
   /**
-   * @returns how to keep the answer; null: it is not to be kept
-   * @throws AppError `limit_exceeded`, `model_failed`; `signal`'s reason when that aborts: what was used till then is deferred
+   * @returns how to keep the answer for other runs, once it has proved to be good; null: it is not to be kept
+   * @throws AppError `limit_exceeded`, `budget_exceeded`, `model_failed`; `signal`'s reason when that aborts: what was used till then is deferred
    */
-  async take(turn: ModelTurn): Promise<KeepAnswer | null> {
+  async take(turn: ModelTurn): Promise<KeptAnswerWrite | null> {
     const { session, context, messages } = turn
     if (turn.interrupted === null) this.limits.assertSteps(session, 1)
     const step = newStep(turn, this.clock.now())
@@ -68,36 +70,44 @@ export class ModelSteps {
     const isReported = uses.every((use) => use.usage.isReported)
     const { tenantId } = session.run
     const kept = { tenantId, question, keyHash, answer, usage: { ...usage, isReported }, costUsd, isEstimated }
-    return (tx) => this.kept.keep(kept, tx)
+    return { keyHash, write: (tx) => this.kept.keep(kept, tx) }
   }
 
   private async answerFromKept(turn: ModelTurn, step: ModelStep, keyHash: Buffer): Promise<boolean> {
-    const { session, signal } = turn
+    const { session } = turn
     const { tenantId } = session.run
     const known = await this.kept.find(tenantId, keyHash)
     if (!known) return false
-    const countHit = (tx: Tx) => this.kept.countHit({ tenantId, keyHash, savedUsd: known.costUsd }, tx)
-    const isBegun = session.isBegun(step.position)
-    const begin = isBegun ? [] : [step]
-    const written = this.journal.write(
+    const { answer, costUsd: savedUsd } = known
+    const begun = this.begin(turn, step)
+    session.say({ text: answer.text }, this.clock.now())
+    this.end({
       session,
-      { begin, tell: isBegun ? [] : [stepStarted(step)], also: countHit },
-      signal,
-    )
-    // Behind the step's beginning, and still in the same commit: nothing is sent before this turn is over.
-    session.say({ text: known.answer.text }, this.clock.now())
-    await written
-    const answer = asJournalled(known.answer, step.position)
-    this.end({ session, step, status: 'completed', answer, uses: [], cache: 'hit' })
+      step,
+      status: 'completed',
+      answer: asJournalled(answer, step.position),
+      uses: [],
+      cache: 'hit',
+    })
+    const write = (tx: Tx) =>
+      Promise.all([
+        this.kept.countHit({ tenantId, keyHash, savedUsd }, tx),
+        this.journal.bookSaving(session, { model: answer.model, savedUsd }, tx),
+      ])
+    session.defer({ hits: [{ keyHash, write }] })
+    await begun
     return true
   }
 
   private async ask(turn: ModelTurn, step: ModelStep): Promise<{ answer: ModelAnswer; uses: readonly PricedUse[] }> {
     const { session, context, messages, signal, lease } = turn
-    const allowance = await this.limits.allow(session, context, messages)
+    const rules = await this.rules.of(session.run.tenantId, 'workers')
+    const moment = step.startedAt
+    const allowance = await this.limits.allow({ session, context, messages, rules, moment })
     // Both at once: a model may be asked twice, but the journal must know that it was before it knows what came of it.
     const begun = this.begin(turn, step)
     begun.catch(() => this.leases.lose(lease))
+    const charge = await this.charge({ session, context, messages, rules, step, allowance, begun, signal })
     using _ = this.deltas.follow(session, () => this.leases.lose(lease))
     const { outputSchema } = session.run.input
     const { task, context: material } = session.run
@@ -107,7 +117,7 @@ export class ModelSteps {
       messages,
       tools: context.tools,
       ...(outputSchema && { outputSchema }),
-      ...(allowance.maxOutputTokens !== undefined && { maxOutputTokens: allowance.maxOutputTokens }),
+      ...charge,
       material: { task, ...(material !== null && { context: material }) },
       callId: `${session.run.runId}-${step.position}-${session.run.fencingNumber}`,
       signal,
@@ -116,7 +126,7 @@ export class ModelSteps {
       },
     })
     await begun
-    const uses = this.prices.of(outcome.uses)
+    const uses = priceUses(outcome.uses, rules, moment)
     const cache = session.run.input.cache === 'off' ? 'off' : 'miss'
     if (outcome.answer) {
       const answer = asJournalled(outcome.answer, step.position)
@@ -124,9 +134,22 @@ export class ModelSteps {
       return { answer, uses }
     }
     // A call that was aborted is not over: whoever goes on with the run makes it again.
-    if (outcome.error) this.end({ session, step, status: 'failed', answer: null, uses, cache })
+    if (outcome.error && !isUnavailable(outcome.error))
+      this.end({ session, step, status: 'failed', answer: null, uses, cache })
     else session.defer({ end: [endOfModel(step, 'running', null, uses, cache)] })
     throw outcome.error ?? signal.reason
+  }
+
+  /** A call that nobody pays for is a step that has failed. */
+  private async charge(call: ChargedCall): Promise<Charge> {
+    try {
+      return await this.charges.pay(call)
+    } catch (error) {
+      const { session, step } = call
+      const cache = session.run.input.cache === 'off' ? 'off' : 'miss'
+      if (isRefusal(error)) this.end({ session, step, status: 'failed', answer: null, uses: [], cache })
+      throw error
+    }
   }
 
   private async begin(turn: ModelTurn, step: ModelStep): Promise<void> {
@@ -200,4 +223,8 @@ function asJournalled(answer: ModelAnswer, position: number): ModelAnswer {
     arguments: toStorableValue(call.arguments),
   }))
   return { ...answer, toolCalls }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof AppError && error.kind === 'payment_required'
 }

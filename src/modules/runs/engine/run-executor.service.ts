@@ -4,9 +4,9 @@ import { AppConfig } from '#platform/config/app-config.js'
 import { isUnavailable } from '#platform/database/database-error.js'
 import { Awaited } from './awaited.service.js'
 import { CallSteps } from './call-steps.service.js'
-import type { ApprovalStep, ModelStep, Telling } from './journal.js'
+import type { ApprovalStep, KeptAnswerWrite, ModelStep, Telling } from './journal.js'
 import { InterruptedCalls } from './interrupted-calls.service.js'
-import { type KeepAnswer, ModelSteps } from './model-steps.service.js'
+import { ModelSteps } from './model-steps.service.js'
 import { conversationOf, nextMove } from './next-move.js'
 import { OutputReader } from './output-reader.service.js'
 import type { RunContext } from './run-context.js'
@@ -47,7 +47,7 @@ export class RunExecutor {
     if (session.isNew) session.defer({ tell: [runStarted(session)] })
     const context = await this.open(session, signal)
     const turn = { lease, session, context, signal }
-    let keep: KeepAnswer | null = null
+    let keep: KeptAnswerWrite | null = null
     while (true) {
       signal.throwIfAborted()
       await this.awaited.catchUp(session)
@@ -58,6 +58,7 @@ export class RunExecutor {
           break
         case 'act':
           await this.calls.take(turn, move, keep)
+          keep = null
           break
         case 'ask-to-start':
           return this.journal.park(session, this.calls.askToStart(session, move.reason), 'person', lease.signal)
@@ -86,7 +87,7 @@ export class RunExecutor {
     return opening
   }
 
-  private async ask(turn: Turn, interrupted: number | null, repair?: string): Promise<KeepAnswer | null> {
+  private async ask(turn: Turn, interrupted: number | null, repair?: string): Promise<KeptAnswerWrite | null> {
     const { session, context } = turn
     const known = session.steps.find(({ position }) => position === interrupted)
     const request = repair ?? (known?.kind === 'model' ? known.request.repair : undefined)
@@ -99,7 +100,7 @@ export class RunExecutor {
   private async conclude(
     { session, context, lease }: Turn,
     { result, request }: ModelStep,
-    keep: KeepAnswer | null,
+    keep: KeptAnswerWrite | null,
   ): Promise<string | null> {
     if (!result) throw new Error('an answer without a result')
     const { outputSchema } = session.run.input

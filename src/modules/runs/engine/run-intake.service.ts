@@ -5,14 +5,15 @@ import { EventBus } from '#platform/events/event-bus.js'
 import type { RunEntity } from '../run.entity.js'
 import { RunStarted } from '../run.events.js'
 import type { RunFacts } from '../run-facts.js'
+import type { PlannedRun } from '../run-planner.service.js'
 import { RunsRepository } from '../runs.repository.js'
 import { JournalRepository } from './journal.repository.js'
 import { RunBell } from './run-bell.service.js'
 import { RunDispatcher } from './run-dispatcher.job.js'
 import { type OpenedRun, openRun, toWorkItem } from './run-opening.js'
 
-/** A run with its project, and whether its first step is a model call whatever else happens. */
-type NewRun = RunEntity & { readonly beginsWithModel: boolean }
+/** A run as it was planned, with its project. */
+type NewRun = PlannedRun & Pick<RunEntity, 'projectId'>
 
 /**
  * Where a new run goes. While this replica has a free slot and nobody waits, it is claimed by the very statement that creates it,
@@ -65,16 +66,16 @@ export class RunSeat implements Disposable {
   ) {}
 
   /** Asks for all that it writes before it waits for any. */
-  async add({ beginsWithModel, ...run }: NewRun, tx: Tx): Promise<void> {
+  async add({ beginsWithModel, rules: _rules, ...run }: NewRun, tx: Tx): Promise<void> {
     this.opened = this.hasSlot ? openRun(run, beginsWithModel, this.intake.timeoutSeconds) : null
     await this.intake.add(run, this.opened, tx)
   }
 
-  /** After the commit. */
-  start(): void {
+  /** After the commit. @param admittedTokens of output, that are paid for; null: none */
+  start(admittedTokens: number | null): void {
     if (!this.opened) return
     this.hasSlot = false
-    this.dispatcher.start(toWorkItem(this.opened))
+    this.dispatcher.start({ ...toWorkItem(this.opened), ...(admittedTokens !== null && { admittedTokens }) })
   }
 
   [Symbol.dispose](): void {

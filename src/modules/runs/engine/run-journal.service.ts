@@ -10,7 +10,7 @@ import { GroupCommit } from '#platform/database/group-commit.js'
 import type { Tx } from '#platform/database/tx.js'
 import { RunFeed } from '../streaming/run-feed.service.js'
 import { type EventRow, isClaimLost, JournalRepository, type RunChange, type RunEnd } from './journal.repository.js'
-import type { PricedUse, Step, StepEnd, Telling } from './journal.js'
+import type { KeptAnswerWrite, PricedUse, Step, StepEnd, Telling } from './journal.js'
 import { joinEnds } from './join-ends.js'
 import { LeaseEnded } from './lease-ended.js'
 import type { RunTotals } from './claimed-run.js'
@@ -30,6 +30,10 @@ export interface JournalEntry {
   readonly before?: (tx: Tx) => Promise<void>
   /** Rows that nobody else waits for, asked for before it waits for any: the commit may be one flight, shared with other runs. */
   readonly alongside?: (tx: Tx) => Promise<unknown>
+  /** Answers of the LLM cache that took the place of calls. */
+  readonly hits?: readonly KeptAnswerWrite[]
+  /** The answer of a call that has proved to be good, for the LLM cache. */
+  readonly keep?: KeptAnswerWrite | null
   /** Once the rest is written: rows that others lock, too, or that depend on what was found. */
   readonly also?: (tx: Tx) => Promise<unknown>
 }
@@ -45,7 +49,10 @@ type After = { readonly park: 'person' | 'children' } | { readonly finish: RunEn
 export class RunJournal {
   private readonly leaseMs: number
   private readonly commits = new GroupCommit<Work>({
-    commit: (tenantId, works) => this.database.workers.flight({ tenantId }, (tx) => this.issueAll(works, tx)),
+    commit: (tenantId, works) =>
+      this.database.workers.flight({ tenantId }, async (tx) => {
+        await Promise.all([this.issueAll(works, tx), this.issueKept(works, tx)])
+      }),
   })
 
   constructor(
@@ -77,6 +84,12 @@ export class RunJournal {
     return this.enqueue(session, entry, { finish: end }, signal)
   }
 
+  /** What a kept answer has saved the run; for the transaction of a write. */
+  bookSaving({ run }: RunSession, of: { model: string; savedUsd: string | null }, tx: Tx): Promise<void> {
+    const { tenantId, projectId, agent, userId, apiKeyId } = run
+    return this.costs.bookSaving({ tenantId, projectId, agent, userId, apiKeyId, ...of }, tx)
+  }
+
   /** What belongs to the session is put down at once, so that the next move sees it; the write follows in its turn. */
   private enqueue(session: RunSession, entry: JournalEntry, after: After, signal: AbortSignal): Promise<void> {
     const { begin = [] } = entry
@@ -84,6 +97,7 @@ export class RunJournal {
     const deferred = session.takeDeferred()
     const end = joinEnds([...deferred.end, ...(entry.end ?? [])])
     const tell = [...deferred.tell, ...(entry.tell ?? [])]
+    const hits = [...deferred.hits, ...(entry.hits ?? [])]
     const isNew = ({ position }: Step): boolean => !session.steps.some((step) => step.position === position)
     const newSteps = begin.filter(isNew).length
     session.apply(begin, end)
@@ -93,14 +107,14 @@ export class RunJournal {
     return session.exclusively(async () => {
       const rows = session.takeRows(ownEvent)
       const to = Math.max(session.storedEvent, ownEvent, rows.at(-1)?.sequence ?? 0)
-      const whole = { ...entry, begin, end }
+      const whole = { ...entry, begin, end, hits }
       const work: Work = { session, entry: whole, after, rows, to, newSteps, now, totals: null }
       try {
         await this.commit(work, signal)
       } catch (error) {
         // What was used and told before is no less true: the write that follows, if one does, takes it along.
         session.putBack(isLast ? rows.slice(0, -1) : rows)
-        session.defer({ end })
+        session.defer({ end, hits })
         throw error
       }
       session.totals = work.totals ?? session.totals
@@ -160,6 +174,7 @@ export class RunJournal {
     // All on the wire in as few flights as can be; none needs another's result.
     await Promise.all([entry.before?.(tx), this.issueAll([work], tx)])
     await entry.also?.(tx)
+    await this.issueKept([work], tx)
     if (after && 'park' in after && (await this.journal.park(run, after.park === 'person', now, tx))) {
       await this.bell.ring(tx)
     }
@@ -170,6 +185,13 @@ export class RunJournal {
     const inOrder = works.toSorted((a, b) => (a.session.run.runId < b.session.run.runId ? -1 : 1))
     const told = inOrder.filter(({ rows }) => rows.length > 0).map(({ session }) => session.run.runId)
     await Promise.all([...inOrder.map((work) => this.issue(work, tx)), this.feed.announce(told, tx)])
+  }
+
+  /** Last of all, since runs that have nothing else in common lock the same answers: in the order of their keys. */
+  private async issueKept(works: readonly Work[], tx: Tx): Promise<void> {
+    const kept = works.flatMap(({ entry }) => [...entry.hits, ...(entry.keep ? [entry.keep] : [])])
+    const inOrder = kept.toSorted((a, b) => Buffer.compare(a.keyHash, b.keyHash))
+    await Promise.all(inOrder.map(({ write }) => write(tx)))
   }
 
   private async issue(work: Work, tx: Tx): Promise<void> {
@@ -200,11 +222,9 @@ export class RunJournal {
 
   private async book({ run }: RunSession, use: PricedUse, step: number, tx: Tx): Promise<void> {
     const { tenantId, runId, projectId, agent, userId, apiKeyId } = run
-    const { model, isEstimated, costUsd, usage } = use
-    const { inputTokens, cachedInputTokens, outputTokens, reasoningTokens } = usage
-    const tokens = { inputTokens, cachedInputTokens, outputTokens, reasoningTokens }
+    const { model, isEstimated, price, costUsd, usage: tokens } = use
     await this.costs.book(
-      { tenantId, runId, projectId, agent, userId, apiKeyId, model, step, isEstimated, costUsd, tokens },
+      { tenantId, runId, projectId, agent, userId, apiKeyId, model, step, isEstimated, price, costUsd, tokens },
       tx,
     )
   }
@@ -218,7 +238,7 @@ function isShareable({ session, entry, after }: Work): boolean {
 
 interface Work {
   readonly session: RunSession
-  readonly entry: JournalEntry & Required<Pick<JournalEntry, 'begin' | 'end'>>
+  readonly entry: JournalEntry & Required<Pick<JournalEntry, 'begin' | 'end' | 'hits'>>
   readonly after: After
   readonly rows: readonly EventRow[]
   /** Number of the latest event once this is stored. */

@@ -1,14 +1,29 @@
 import { Injectable } from '@nestjs/common'
 import { AppError } from '#kernel/app-error.js'
 import { Usd } from '#kernel/usd.js'
-import { CostLedger } from '#modules/costs'
-import { type ModelMessage, TokenCounter } from '#modules/models'
+import { affordableTokens, type Price, type SpendingRules } from '#modules/costs'
 import { AppConfig } from '#platform/config/app-config.js'
 import type { RunInput } from '../run.entity.js'
-import type { RunContext } from './run-context.js'
+import { modelUnpriced } from '../runs.errors.js'
+import { type Prompt, PromptSizes } from './prompt-sizes.service.js'
 import type { RunSession } from './run-session.js'
 
 export type RunLimitValues = NonNullable<RunInput['limits']>
+
+/** A model call that is to be made now. */
+interface IntendedCall extends Prompt {
+  readonly rules: SpendingRules
+  readonly moment: Date
+}
+
+/** One more try of a model call. */
+interface IntendedTry {
+  readonly price: Price | null
+  readonly inputTokens: number
+  /** Of the tries before, which the session does not know of yet. */
+  readonly usedTokens: number
+  readonly usedUsd: Usd
+}
 
 /** What a model call may use. */
 export interface Allowance {
@@ -24,8 +39,7 @@ export interface Allowance {
 export class RunLimits {
   constructor(
     private readonly config: AppConfig,
-    private readonly costs: CostLedger,
-    private readonly tokens: TokenCounter,
+    private readonly sizes: PromptSizes,
   ) {}
 
   /** @throws AppError `limit_exceeded` when so many more steps are too many */
@@ -34,20 +48,41 @@ export class RunLimits {
     if (totals.steps + more > limit) throw exceeded(`its limit of ${limit} steps`)
   }
 
-  /** @throws AppError `limit_exceeded` when nothing is left for another model call */
-  async allow(session: RunSession, context: RunContext, messages: readonly ModelMessage[]): Promise<Allowance> {
+  /** @throws AppError `limit_exceeded` when nothing is left for another model call, `model_unpriced` where the tenant wants none without a price */
+  async allow({ session, context, messages, rules, moment }: IntendedCall): Promise<Allowance> {
     const { limits } = session.run.input
     const byTokens = this.remainingTokens(session)
     if (byTokens !== undefined && byTokens < 1) throw exceeded(`its limit of ${limits?.maxTokens} output tokens`)
-    if (limits?.maxCostUsd === undefined) return { models: context.models, maxOutputTokens: byTokens }
+    const allowed = context.models.filter((model) => rules.allows(model, moment))
+    if (allowed.length === 0) throw modelUnpriced(session.run.model)
+    if (limits?.maxCostUsd === undefined) return { models: allowed, maxOutputTokens: byTokens }
     const left = remainingUsd(session, limits.maxCostUsd)
     // What stands in must be within the limit as well: a model without a price has none.
-    const models = context.models.filter((model) => this.costs.findPrice(model) !== null)
-    const inputTokens = await this.countPrompt(context, messages)
-    const affordable = models.map((model) => this.affordableTokens(model, inputTokens, left))
+    const priced = allowed.flatMap((model) => {
+      const price = rules.findPrice(model, moment)
+      return price ? [{ model, price }] : []
+    })
+    const models = priced.map(({ model }) => model)
+    const inputTokens = await this.sizes.atWorst({ session, context, messages })
+    const affordable = priced.map(({ price }) => affordableTokens(price, inputTokens, left))
     const byCost = Math.min(...affordable)
     if (models.length === 0 || byCost < 1) throw exceeded(`its limit of ${limits.maxCostUsd} USD`)
     return { models, maxOutputTokens: Math.min(byTokens ?? Infinity, byCost) }
+  }
+
+  /**
+   * @returns output tokens that it may have; undefined: nothing holds it
+   * @throws AppError `limit_exceeded` when nothing is left for it
+   */
+  allowAgain(session: RunSession, { price, inputTokens, usedTokens, usedUsd }: IntendedTry): number | undefined {
+    const { maxTokens, maxCostUsd } = session.run.input.limits ?? {}
+    const tokens = this.remainingTokens(session)
+    const byTokens = tokens === undefined ? Infinity : tokens - usedTokens
+    if (byTokens < 1) throw exceeded(`its limit of ${maxTokens} output tokens`)
+    if (maxCostUsd === undefined || price === null) return byTokens === Infinity ? undefined : byTokens
+    const byCost = affordableTokens(price, inputTokens, remainingUsd(session, maxCostUsd).minus(usedUsd))
+    if (byCost < 1) throw exceeded(`its limit of ${maxCostUsd} USD`)
+    return Math.min(byTokens, byCost)
   }
 
   /**
@@ -72,15 +107,6 @@ export class RunLimits {
     }
   }
 
-  /** Tokens of what a model is about to be sent. */
-  countPrompt({ prompt, tools }: RunContext, messages: readonly ModelMessage[]): Promise<number> {
-    const texts = messages.map((message) =>
-      message.role === 'assistant' ? message.text + JSON.stringify(message.toolCalls) : message.text,
-    )
-    const described = tools.length > 0 ? [JSON.stringify(tools)] : []
-    return this.tokens.countAll([prompt.instructions, ...texts, ...described])
-  }
-
   private stepLimit(limits: RunInput['limits']): number {
     return Math.min(limits?.maxSteps ?? Infinity, this.config.settings.RUN_MAX_STEPS)
   }
@@ -88,14 +114,6 @@ export class RunLimits {
   private remainingTokens({ run, used }: RunSession): number | undefined {
     const limit = run.input.limits?.maxTokens
     return limit === undefined ? undefined : limit - used.outputTokens
-  }
-
-  /** Output tokens that the money is enough for, after the input. */
-  private affordableTokens(model: string, inputTokens: number, left: Usd): number {
-    const price = this.costs.findPrice(model)
-    const ofInput = this.costs.price(model, { inputTokens, cachedInputTokens: 0, outputTokens: 0 })
-    if (!price || !ofInput || !left.isAtLeast(ofInput)) return 0
-    return left.minus(ofInput).tokensAt(price.outputUsdPerMillion)
   }
 }
 

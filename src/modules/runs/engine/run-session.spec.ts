@@ -195,11 +195,12 @@ describe('what is deferred', () => {
     )
     const usage = { ...NO_USAGE, outputTokens: 7, costUsd: '0.1' }
     const end = { ...endOf(1, 'completed', { text: 'done', isError: false }), usage }
-    session.defer({ end: [end], tell: [FINISHED] })
+    const hit = { keyHash: Buffer.of(1), write: async () => undefined }
+    session.defer({ end: [end], tell: [FINISHED], hits: [hit] })
     expect(session.steps).toMatchObject([{ status: 'completed', result: { text: 'done' } }])
     expect(session.used).toMatchObject({ outputTokens: 7, costUsd: '0.1' })
-    expect(session.takeDeferred()).toEqual({ end: [end], tell: [FINISHED] })
-    expect(session.takeDeferred()).toEqual({ end: [], tell: [] })
+    expect(session.takeDeferred()).toEqual({ end: [end], tell: [FINISHED], hits: [hit] })
+    expect(session.takeDeferred()).toEqual({ end: [], tell: [], hits: [] })
   })
 })
 

@@ -3,7 +3,7 @@ import type { RunEvent } from '../streaming/run-event.js'
 import type { ClaimedRun, RunTotals } from './claimed-run.js'
 import type { RunEnding } from './run-ending.js'
 import type { EventRow, RunEnd } from './journal.repository.js'
-import type { Step, StepEnd, Telling, Usage } from './journal.js'
+import type { KeptAnswerWrite, Step, StepEnd, Telling, Usage } from './journal.js'
 import { sumOf } from './usage.js'
 
 /**
@@ -20,7 +20,10 @@ export type Publish = (events: readonly RunEvent[], ending?: RunEnding) => void
 interface Deferred {
   readonly end: readonly StepEnd[]
   readonly tell: readonly Telling[]
+  readonly hits: readonly KeptAnswerWrite[]
 }
+
+const NOTHING: Deferred = { end: [], tell: [], hits: [] }
 
 /**
  * A run as the replica that holds it knows it: its journal, and the numbers of its events, which nobody else gives out while
@@ -32,9 +35,11 @@ export class RunSession {
   cache: 'hit' | 'miss' | 'off'
   /** Number of the latest event in the database. */
   storedEvent: number
+  /** Output tokens that were paid for when the run was created here. */
+  private admission: number | null
   /** Position of a model call that a lost worker had under way, for as long as nobody has counted it. */
   uncounted: number | null
-  private deferred: Deferred = { end: [], tell: [] }
+  private deferred = NOTHING
   private readonly publish: Publish
   private readonly begun: Set<number>
   private sequence: number
@@ -54,7 +59,9 @@ export class RunSession {
     steps: readonly Step[],
     publish: Publish,
     begun: Iterable<number> = [],
+    admittedTokens: number | null = null,
   ) {
+    this.admission = admittedTokens
     this.steps = [...steps]
     this.totals = run.totals
     this.cache = run.cache
@@ -79,6 +86,18 @@ export class RunSession {
     return !this.isTold
   }
 
+  /** What was paid for before the first call; once: a second call has to be paid for, too. */
+  takeAdmission(): number | null {
+    const { admission } = this
+    this.admission = null
+    return admission
+  }
+
+  /** Whether a call has ended whose use is not written down yet. */
+  get hasUnbooked(): boolean {
+    return this.deferred.end.some(({ uses }) => uses.length > 0)
+  }
+
   get nextPosition(): number {
     return (this.steps.at(-1)?.position ?? 0) + 1
   }
@@ -94,10 +113,15 @@ export class RunSession {
   }
 
   /** What has ended already, to be written with whatever comes next: one commit instead of two. */
-  defer({ end = [], tell = [] }: Partial<Deferred>): void {
+  defer({ end = [], tell = [], hits = [] }: Partial<Deferred>): void {
     this.apply([], end)
     this.isTold ||= tell.length > 0
-    this.deferred = { end: [...this.deferred.end, ...end], tell: [...this.deferred.tell, ...tell] }
+    const { deferred } = this
+    this.deferred = {
+      end: [...deferred.end, ...end],
+      tell: [...deferred.tell, ...tell],
+      hits: [...deferred.hits, ...hits],
+    }
   }
 
   /** What the run and all that it delegated have used, with what is not written yet. */
@@ -107,7 +131,7 @@ export class RunSession {
 
   takeDeferred(): Deferred {
     const { deferred } = this
-    this.deferred = { end: [], tell: [] }
+    this.deferred = NOTHING
     return deferred
   }
 

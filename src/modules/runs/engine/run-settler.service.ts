@@ -10,7 +10,7 @@ import { toStorableText, toStorableValue } from '#kernel/storable.js'
 import { DelegationsRepository } from './delegations.repository.js'
 import type { RunEnd } from './journal.repository.js'
 import { joinEnds } from './join-ends.js'
-import { endOf, type Telling, type Usage } from './journal.js'
+import { endOf, type KeptAnswerWrite, type Telling, type Usage } from './journal.js'
 import { RunBell } from './run-bell.service.js'
 import { RunJournal } from './run-journal.service.js'
 import type { RunSession } from './run-session.js'
@@ -30,12 +30,7 @@ export class RunSettler {
     private readonly clock: Clock,
   ) {}
 
-  complete(
-    session: RunSession,
-    output: RunOutput,
-    signal: AbortSignal,
-    keep: ((tx: Tx) => Promise<void>) | null,
-  ): Promise<void> {
+  complete(session: RunSession, output: RunOutput, signal: AbortSignal, keep: KeptAnswerWrite | null): Promise<void> {
     const stored = toStorableValue(output) as RunOutput
     return this.settle({ session, signal, end: { status: 'completed', output: stored, error: null }, keep })
   }
@@ -81,9 +76,10 @@ export class RunSettler {
         // Approvals before runs: whoever decides one locks in this order.
         ...(hasAsked && { before: (tx: Tx) => this.approvals.withdraw([run.runId], tx) }),
         ...(!isSilent && { alongside: (tx: Tx) => this.events.emit(toEvent(session, finished, totals), tx) }),
-        ...((keep || hasChildren || run.parentRunId !== null) && {
+        hits: deferred.hits,
+        keep,
+        ...((hasChildren || run.parentRunId !== null) && {
           also: async (tx: Tx) => {
-            await keep?.(tx)
             if (hasChildren) await this.trees.cancelDescendants(run, finishedAt, tx)
             if (run.parentRunId !== null && (await this.delegations.queueParent(run, tx))) await this.bell.ring(tx)
           },
@@ -99,7 +95,7 @@ interface Settlement {
   readonly session: RunSession
   readonly signal: AbortSignal
   readonly end: Omit<RunEnd, 'finishedAt'>
-  readonly keep: ((tx: Tx) => Promise<void>) | null
+  readonly keep: KeptAnswerWrite | null
   readonly isSilent?: boolean
 }
 

@@ -20,6 +20,8 @@ export interface WorkItem {
   readonly steps: readonly Step[]
   /** Positions that were begun under this claim. */
   readonly begun: readonly number[]
+  /** Output tokens of its first call that were paid for with its creation; absent: none were. */
+  readonly admittedTokens?: number
 }
 
 /** Node's timers hold 2^31 − 1 ms at most. */
@@ -43,10 +45,10 @@ export class RunWorker {
   }
 
   /** Never rejects: what goes wrong is the run's own failure, or for the next who takes it. */
-  async work({ run, steps, begun }: WorkItem): Promise<void> {
+  async work({ run, steps, begun, admittedTokens }: WorkItem): Promise<void> {
     const lease = this.leases.hold(run)
     const publish: Publish = (events, ending) => this.feed.publish(run.runId, events, ending)
-    const session = new RunSession(run, steps, publish, begun)
+    const session = new RunSession(run, steps, publish, begun, admittedTokens)
     try {
       await this.bringOn(lease, session)
     } catch (error) {

@@ -29,9 +29,10 @@ describe('usageOf', () => {
     const { costUsd, ...tokens } = USED
     const use = {
       model: 'openai/gpt-4o-mini',
-      usage: { ...tokens, isReported: true },
+      usage: { ...tokens, cacheWriteTokens: 0, isReported: true },
       isEstimated: false,
       outcome: 'answered' as const,
+      price: null,
       costUsd,
     }
     expect(usageOf([use, use])).toEqual(sumOf([USED, USED]))

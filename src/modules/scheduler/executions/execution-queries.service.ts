@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common'
 import { isUuid } from '#kernel/ids.js'
+import { parsePlaceKey, toPlaceKey } from '#kernel/time-place.js'
 import { Database } from '#platform/database/database.js'
 import { decodeCursor, type Page, toPage } from '#platform/http/page.js'
 import type { Principal } from '#platform/http/principal.js'
 import type { ScheduleKey } from '../schedules/schedule.js'
 import { noSuchExecution, noSuchSchedule } from '../scheduler.errors.js'
-import { parsePlaceKey, toPlaceKey } from './execution-place.js'
 import { toExecution } from './execution-view.js'
 import { ExecutionsRepository, type ListedExecutionRow } from './executions.repository.js'
 import type { Execution, ExecutionListQuery } from './executions.schemas.js'
@@ -58,6 +58,6 @@ function toPageQuery({ limit, cursor, ...filter }: ExecutionListQuery) {
 }
 
 function toExecutionPage(rows: readonly ListedExecutionRow[], limit: number): Page<Execution> {
-  const { data, nextCursor } = toPage(rows, limit, ({ dueAtExact, id }) => toPlaceKey({ dueAt: dueAtExact, id }))
+  const { data, nextCursor } = toPage(rows, limit, ({ dueAtExact, id }) => toPlaceKey({ at: dueAtExact, id }))
   return { data: data.map(toExecution), nextCursor }
 }

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common'
 import { isUuid } from '#kernel/ids.js'
+import type { TimePlace } from '#kernel/time-place.js'
 import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
 import type { ScheduleKey } from '../schedules/schedule.js'
-import type { ExecutionPlace } from './execution-place.js'
 import type { ExecutionRow } from './execution-view.js'
 import type { ExecutionFilter } from './executions.schemas.js'
 
@@ -18,7 +18,7 @@ export interface ListedExecutionRow extends ExecutionRow {
 
 interface ExecutionPageQuery {
   readonly filter: ExecutionFilter
-  readonly after: ExecutionPlace | undefined
+  readonly after: TimePlace | undefined
   readonly limit: number
 }
 
@@ -81,7 +81,7 @@ export class ExecutionsRepository {
     add((parameter) => `e.due_at >= ${parameter}`, filter.from && new Date(filter.from))
     add((parameter) => `e.due_at < ${parameter}`, filter.to && new Date(filter.to))
     if (after) {
-      const place = [after.dueAt, after.id].map((value) => `$${values.push(value)}`)
+      const place = [after.at, after.id].map((value) => `$${values.push(value)}`)
       conditions.push(`(e.due_at, e.id) < (${place[0]}::timestamptz, ${place[1]}::uuid)`)
     }
     return tx.query<ListedExecutionRow>({

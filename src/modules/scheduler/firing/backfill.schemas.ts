@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { momentSchema } from '../schedules/schedules.schemas.js'
+import { momentSchema } from '#platform/time/moment.schemas.js'
 
 export const backfillSchema = z
   .strictObject({

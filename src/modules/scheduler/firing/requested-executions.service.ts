@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import { newId } from '#kernel/ids.js'
+import { ProjectDirectory } from '#modules/projects'
 import { type PlannedRun, RunOrders } from '#modules/runs'
 import type { Tx } from '#platform/database/tx.js'
 import { EXECUTION_REASONS } from '../executions/execution.js'
@@ -23,14 +24,17 @@ export interface RequestedExecution {
 export class RequestedExecutions {
   constructor(
     private readonly orders: RunOrders,
+    private readonly projects: ProjectDirectory,
     private readonly writes: TurnWritesRepository,
     private readonly executions: ExecutionsRepository,
   ) {}
 
-  /** By the schedule's overlap policy. */
+  /** By the schedule's overlap policy. @throws AppError `project_archived`, `project_deleted` */
   async add({ schedule, row, requester, run }: RequestedExecution, tx: Tx): Promise<ExecutionRow> {
     const { id: scheduleId, projectId } = schedule
     const { userId, apiKeyId } = requester
+    // Paused or at its end, it does not keep its project open.
+    if (projectId !== null) await this.projects.claimAgain(projectId, tx)
     const open = { running: openOf(row).length, queued: Number(row.queued) }
     const { execution, stopsRunning } = admit(schedule.overlap, open, true)
     const { status, reason } = execution

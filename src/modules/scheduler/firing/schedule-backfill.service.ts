@@ -14,8 +14,7 @@ import { dueAt, timingOf } from '../schedules/schedule-place.js'
 import type { ScheduleRecord } from '../schedules/schedule.js'
 import { timesBetween } from '../timing/timing.js'
 import type { Backfill, BackfillCommand } from './backfill.schemas.js'
-import { BackfillRepository } from './backfill.repository.js'
-import { ScheduleBell } from './schedule-bell.service.js'
+import { BackfillQueue } from './backfill-queue.service.js'
 import { ScheduleTurns } from './schedule-turns.service.js'
 import { TurnsRepository } from './turns.repository.js'
 
@@ -35,13 +34,12 @@ export class ScheduleBackfill {
     private readonly database: Database,
     private readonly turns: ScheduleTurns,
     private readonly schedules: TurnsRepository,
-    private readonly executions: BackfillRepository,
-    private readonly bell: ScheduleBell,
+    private readonly waiting: BackfillQueue,
     private readonly events: EventBus,
     private readonly idempotency: Idempotency,
   ) {}
 
-  /** They begin behind this. @throws AppError `not_found`, `forbidden`, `validation_failed`, `schedule_paused`, `too_many_waiting` */
+  /** They begin behind this. @throws AppError `not_found`, `forbidden`, `validation_failed`, `schedule_paused`, `too_many_waiting`, `project_archived`, `project_deleted` */
   async backfill(principal: Principal, id: string, command: BackfillCommand): Promise<Backfill> {
     const { tenantId } = principal
     const key = { tenantId, id }
@@ -75,11 +73,8 @@ export class ScheduleBackfill {
     // With a jitter, the last nominal time may still be to come; and behind its end a schedule has none.
     const past = times.filter((nominalAt) => nominalAt <= row.cursorAt)
     const due = past.map((nominalAt) => ({ id: newId(), nominalAt, dueAt: dueAt(schedule, nominalAt) }))
-    const queued = await this.executions.queue(schedule, due, principal, tx)
+    const queued = await this.waiting.add(schedule, due, principal, tx)
     const body = { queued, alreadyDone: past.length - queued }
-    // From the rows, whatever becomes of this process.
-    await this.executions.wake(schedule, tx)
-    await this.bell.ring(tx)
     await this.events.emit(new ScheduleBackfilled(schedule, { ...command, queued }), tx)
     await this.idempotency.complete({ status: ACCEPTED, body }, tx)
     return body

@@ -39,7 +39,7 @@ export class ScheduleTrigger {
     private readonly idempotency: Idempotency,
   ) {}
 
-  /** @throws AppError `not_found`, `forbidden`, `budget_exceeded`, `schedule_unrunnable` */
+  /** @throws AppError `not_found`, `forbidden`, `budget_exceeded`, `schedule_unrunnable`, `project_archived`, `project_deleted` */
   async trigger(principal: Principal, id: string): Promise<Execution> {
     const { tenantId } = principal
     assertMayRunSchedules(principal)

@@ -19,21 +19,23 @@ export class TurnPlans {
     private readonly orders: RunOrders,
   ) {}
 
-  /** Who may not start runs at this moment, or is out of money, of those in whose names they would be. By {@link keyOf}. */
+  /** Who may not start runs at this moment, of those in whose names they would be. By {@link keyOf}. */
   async findRefusals(requesters: readonly RunRequester[]): Promise<ReadonlyMap<string, string | null>> {
     const unique = uniqueRequesters(requesters)
     const permissions = await this.permissions.of(unique)
-    const refusals = unique.map(async (requester, index): Promise<[string, string | null]> => {
+    const refusals = unique.map((requester, index): [string, string | null] => {
       const mayRun = mayRunSchedules(permissions[index] ?? new Set())
-      return [keyOf(requester), mayRun ? await this.findDebt(requester) : EXECUTION_REASONS.notPermitted]
+      return [keyOf(requester), mayRun ? null : EXECUTION_REASONS.notPermitted]
     })
-    return new Map(await Promise.all(refusals))
+    return new Map(refusals)
   }
 
   /** @throws AppError where nobody could look: `unavailable`, `internal` */
   async plan(schedule: ScheduleRecord, requester: RunRequester): Promise<RunPlan> {
     try {
-      return { run: await this.order(schedule, requester), refusal: null }
+      const run = await this.order(schedule, requester)
+      await this.orders.assertAffordable(run, schedule.projectId)
+      return { run, refusal: null }
     } catch (error) {
       return { refusal: toRefusal(error) }
     }
@@ -41,26 +43,22 @@ export class TurnPlans {
 
   /** For somebody who waits for it. @throws AppError `budget_exceeded`, `schedule_unrunnable` */
   async planOrThrow(schedule: ScheduleRecord, requester: RunRequester): Promise<PlannedRun> {
-    await this.orders.assertAffordable(requester)
-    try {
-      return await this.order(schedule, requester)
-    } catch (error) {
-      if (!isRefusal(error)) throw error
-      const fields = error.errors?.map(({ pointer, detail }) => `${pointer}: ${detail}`)
-      throw scheduleUnrunnable(fields?.join(' ') ?? error.detail ?? error.code)
-    }
+    const run = await this.orderOrThrow(schedule, requester)
+    await this.orders.assertAffordable(run, schedule.projectId)
+    return run
   }
 
   private order({ agent, task, input }: ScheduleRecord, requester: RunRequester): Promise<PlannedRun> {
     return this.orders.plan(requester, agent, { task, ...input })
   }
 
-  private async findDebt(requester: RunRequester): Promise<string | null> {
+  private async orderOrThrow(schedule: ScheduleRecord, requester: RunRequester): Promise<PlannedRun> {
     try {
-      await this.orders.assertAffordable(requester)
-      return null
+      return await this.order(schedule, requester)
     } catch (error) {
-      return toRefusal(error)
+      if (!isRefusal(error)) throw error
+      const fields = error.errors?.map(({ pointer, detail }) => `${pointer}: ${detail}`)
+      throw scheduleUnrunnable(fields?.join(' ') ?? error.detail ?? error.code)
     }
   }
 }

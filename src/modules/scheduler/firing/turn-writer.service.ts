@@ -30,7 +30,10 @@ export class TurnWriter {
    * @returns how many runs were ordered
    */
   async write(turns: readonly LockedTurn[], { announcesRuns }: { announcesRuns: boolean }, tx: Tx): Promise<number> {
-    const byTenant = [...Map.groupBy(turns, ({ schedule }) => schedule.tenantId)]
+    // In one order: what is locked last, as the commit of runs' ends locks a tenant's budgets, two of us must not lock crosswise.
+    const byTenant = [...Map.groupBy(turns, ({ schedule }) => schedule.tenantId)].toSorted(([a], [b]) =>
+      a < b ? -1 : 1,
+    )
     const ordered = await Promise.all(
       byTenant.map(([tenantId, some]) => tx.within({ tenantId }, () => this.writeRows(some, announcesRuns, tx))),
     )

@@ -28,7 +28,7 @@ export class ScheduleChanges {
     private readonly bell: ScheduleBell,
   ) {}
 
-  /** @throws AppError `not_found`, `forbidden`, `validation_failed`, `schedule_ended`, `unavailable` */
+  /** @throws AppError `not_found`, `forbidden`, `validation_failed`, `schedule_ended`, `project_archived`, `project_deleted`, `unavailable` */
   async change(requester: Principal, id: string, command: ChangeScheduleCommand): Promise<Schedule> {
     const key = { tenantId: requester.tenantId, id }
     const isPause = isDeepStrictEqual(command, { active: false })
@@ -51,7 +51,7 @@ export class ScheduleChanges {
     return this.change(requester, id, { active: false })
   }
 
-  /** From now on: what was due meanwhile is not made up for. @throws AppError `not_found`, `schedule_ended`, `unavailable` */
+  /** From now on: what was due meanwhile is not made up for. @throws AppError as `change` */
   async resume(requester: Principal, id: string): Promise<Schedule> {
     const resumed = await this.change(requester, id, { active: true })
     if (resumed.endedReason !== null) throw scheduleEnded()

@@ -39,10 +39,16 @@ export class ScheduleChecks {
     }
   }
 
-  async findProject(slug: string | null | undefined, tx: Tx): Promise<NamedProject> {
+  /** Until `tx` ends nobody archives or deletes it. @throws AppError `project_archived` */
+  async claimProject(slug: string | null | undefined, tx: Tx): Promise<NamedProject> {
     if (typeof slug !== 'string') return { id: slug, problems: [] }
-    const id = await this.projects.findId(slug, tx)
+    const id = await this.projects.claim(slug, tx)
     return { id, problems: id === null ? [{ pointer: '/project', detail: 'There is no such project.' }] : [] }
+  }
+
+  /** The same for the project that a schedule belongs to. @throws AppError `project_archived`, `project_deleted` */
+  async claimAgain(projectId: string | null, tx: Tx): Promise<void> {
+    if (projectId !== null) await this.projects.claimAgain(projectId, tx)
   }
 
   /** Until `tx` ends nobody else adds one. @throws AppError `validation_failed` */

@@ -25,7 +25,7 @@ export class ScheduleCreation {
     private readonly idempotency: Idempotency,
   ) {}
 
-  /** @throws AppError `forbidden`, `validation_failed`, for one more than a tenant may have, too */
+  /** @throws AppError `forbidden`, `project_archived`; `validation_failed`, for one more than a tenant may have, too */
   async create(requester: Principal, command: CreateScheduleCommand): Promise<Schedule> {
     const { tenantId } = requester
     assertMayRunSchedules(requester)

@@ -39,24 +39,24 @@ export class ScheduleDrafts {
     return this.checks.assertRoom(tenantId, tx)
   }
 
-  /** @throws AppError `validation_failed` */
+  /** @throws AppError `validation_failed`, `project_archived` */
   async create(request: DraftRequest<CreateScheduleCommand>, tx: Tx): Promise<ScheduleRecord> {
     const { requester, command, runProblems, now } = request
-    const project = await this.checks.findProject(command.project, tx)
+    const project = await this.checks.claimProject(command.project, tx)
     const settings = settingsFrom(command, project.id ?? null)
     const timeProblems = findTimeProblems(settings, await this.limitsOf(requester, now, tx))
     assertNone([...runProblems, ...project.problems, ...timeProblems])
     return draftSchedule({ settings, isActive: command.active, requester, now })
   }
 
-  /** Null when nothing changes. @throws AppError `validation_failed`, `schedule_ended` */
+  /** Null when nothing changes. @throws AppError `validation_failed`, `schedule_ended`, `project_archived`, `project_deleted` */
   async change(
     before: ScheduleRecord,
     request: DraftRequest<ChangeScheduleCommand>,
     tx: Tx,
   ): Promise<ScheduleChange | null> {
     const { requester, command, runProblems, now } = request
-    const project = await this.checks.findProject(command.project, tx)
+    const project = await this.checks.claimProject(command.project, tx)
     const settings = settingsAfter(before, command, project.id)
     const lostTime = findLostTime(before, command)
     const timeProblems = findChangeProblems(before, settings, await this.limitsOf(requester, now, tx))
@@ -64,6 +64,9 @@ export class ScheduleDrafts {
     const change = draftChange(before, { settings, isActive: command.active ?? before.isActive, requester, now })
     const isResumed = change?.after.isActive && !before.isActive
     if (isResumed && change.after.endedReason !== null) throw scheduleEnded()
+    // One that waits for no time does not keep its project from being archived or deleted.
+    const isStarted = change?.after.nextRunAt && !before.nextRunAt
+    if (isStarted) await this.checks.claimAgain(settings.projectId, tx)
     return change
   }
 

@@ -1,5 +1,7 @@
 import { z } from 'zod'
-import { cronSchema, momentSchema, timezoneSchema } from './schedules.schemas.js'
+import { momentSchema } from '#platform/time/moment.schemas.js'
+import { timezoneSchema } from '#platform/time/time-zone.schemas.js'
+import { cronSchema } from './schedules.schemas.js'
 
 const MAX_COUNT = 100
 const DEFAULT_COUNT = 10

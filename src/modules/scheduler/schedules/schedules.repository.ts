@@ -132,7 +132,8 @@ export class SchedulesRepository {
       {
         name: 'schedule_list',
         text: `SELECT ${SCHEDULE_SUMMARY_COLUMNS}, p.slug AS project ${SHOWN}
-                 AND ($2::uuid IS NULL OR s.id < $2) AND ($3::text IS NULL OR p.slug = $3) AND ($4::text IS NULL OR s.agent = $4)
+                 AND ($2::uuid IS NULL OR s.id < $2) AND ($3::text IS NULL OR p.slug = $3 AND p.deleted_at IS NULL)
+                 AND ($4::text IS NULL OR s.agent = $4)
                  AND ($5::boolean IS NULL OR s.is_active = $5)
                ORDER BY s.id DESC LIMIT $6`,
         values: [tenantId, after ?? null, project ?? null, agent ?? null, isActive ?? null, limit],

@@ -2,23 +2,18 @@ import { z } from 'zod'
 import { isStorable } from '#kernel/storable.js'
 import { startRunSchema } from '#modules/runs'
 import { pageQueryShape, pageSchema } from '#platform/http/page.js'
+import { momentSchema } from '#platform/time/moment.schemas.js'
+import { timezoneSchema } from '#platform/time/time-zone.schemas.js'
 import { MAX_CRON_LENGTH } from '../timing/cron-syntax.js'
-import { canonicalTimeZone, isTimeZone } from '../timing/time-zone.js'
 import { ENDED_REASONS, OVERLAPS, PAUSED_REASONS } from './schedule.js'
 
 const MAX_NAME_LENGTH = 200
 const MAX_SLUG_LENGTH = 64
-const MAX_TIMEZONE_LENGTH = 64
 /** A week: what is made up for later than that is a backfill. */
 const MAX_CATCH_UP_SECONDS = 604_800
 const MAX_JITTER_SECONDS = 3600
 const MAX_EXECUTIONS = 1_000_000_000
 const MAX_FAILURES = 1000
-/** PostgreSQL knows no year 0; and nothing was due before this. */
-const EARLIEST_MS = 0
-/** With a jitter on top, a time that the contract can write. */
-const LATEST_MS = Date.UTC(9999, 0, 1)
-
 const KINDS = ['cron', 'everySeconds', 'runAt'] as const
 type Kinds = { readonly [kind in (typeof KINDS)[number]]?: unknown }
 
@@ -32,22 +27,10 @@ const slug = text.min(1).max(MAX_SLUG_LENGTH)
 /** The other fields of a run: what POST …/run takes. */
 const inputSchema = startRunSchema.omit({ task: true, project: true }).meta({ id: 'ScheduleInput' })
 
-export const timezoneSchema = z
-  .string()
-  .max(MAX_TIMEZONE_LENGTH)
-  .refine(isTimeZone, { error: 'must be a time zone such as Europe/Berlin' })
-  .overwrite((name) => canonicalTimeZone(name) ?? name)
-  .describe('IANA name, such as Europe/Berlin.')
-
 export const cronSchema = z
   .string()
   .max(MAX_CRON_LENGTH)
   .describe('Five fields, or six with the seconds first; names, `L`, `W`, `#`, `@daily` and friends.')
-
-export const momentSchema = z.iso
-  .datetime({ offset: true })
-  .refine((value) => !(Date.parse(value) >= LATEST_MS), { error: 'must be before the year 9999' })
-  .refine((value) => !(Date.parse(value) < EARLIEST_MS), { error: 'must not be before 1970' })
 
 const fields = {
   name: text.trim().min(1).max(MAX_NAME_LENGTH),

@@ -1,6 +1,6 @@
 import { parseWallPattern, type WallPattern } from './cron-pattern.js'
 import { CronSyntaxError } from './cron-syntax.js'
-import { isTimeZone } from './time-zone.js'
+import { isTimeZone } from '#platform/time/time-zone.js'
 import type { Timing } from './timing.js'
 
 /** Ten years. */

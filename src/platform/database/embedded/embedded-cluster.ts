@@ -127,7 +127,7 @@ async function launch(dataDirectory: string, options: EmbeddedClusterOptions): P
   const port = await findFreePort()
   const logFile = join(options.directory, 'postgres.log')
   await makeLogFile(logFile, user)
-  const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: '', port, max_connections: 100 }
+  const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: '', port }
   const flags = Object.entries(settings).map(([name, value]) => `-c ${name}=${value === '' ? "''" : value}`)
   const args = [
     'start',
