@@ -1,11 +1,8 @@
+import { createThreadPool } from '#platform/threads/thread-pool.js'
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import { PinoLogger } from 'nestjs-pino'
-import { extname } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { Piscina } from 'piscina'
+import type { Piscina } from 'piscina'
 
-/** Half a minute without work ends the thread, and gives back the 60 MB that the tables take. */
-const IDLE_TIMEOUT_MS = 30_000
 /** Counts that may wait for their turn; above that they are estimated. */
 export const MAX_WAITING_COUNTS = 256
 /** The longest request takes some 50 ms; the rest is for waiting, and for the thread to start. */
@@ -57,7 +54,7 @@ export class TokenCounter implements OnApplicationShutdown {
   ): Promise<readonly number[]> {
     if (texts.every((text) => text === '')) return texts.map(() => 0)
     try {
-      this.pool ??= startPool()
+      this.pool ??= createThreadPool(import.meta.url, 'token-counter.worker')
       // The pool's own limit does not count tasks that can be aborted.
       if (this.pool.queueSize >= MAX_WAITING_COUNTS) throw new Error(`${MAX_WAITING_COUNTS} counts are waiting already`)
       // A thread that hangs over a text is ended with it; the pool starts another.
@@ -74,14 +71,4 @@ export class TokenCounter implements OnApplicationShutdown {
     this.pool = undefined
     await pool?.destroy()
   }
-}
-
-function startPool(): Piscina<readonly string[], number[]> {
-  return new Piscina({
-    // Beside this file: built in `dist`, and in tests the source, whose types Node strips.
-    filename: fileURLToPath(new URL(`token-counter.worker${extname(import.meta.url)}`, import.meta.url)),
-    minThreads: 0,
-    maxThreads: 1,
-    idleTimeout: IDLE_TIMEOUT_MS,
-  })
 }

@@ -1,12 +1,10 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import { PinoLogger } from 'nestjs-pino'
-import { extname } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { Piscina } from 'piscina'
+import type { Piscina } from 'piscina'
 import { type CompiledSchema, describeErrors, findExcess, findMismatch, isQuick, toSchemaCheck } from './json-schema.js'
+import { createThreadPool } from '../threads/thread-pool.js'
 import type { SchemaCheck, SchemaError } from './json-schema.worker.js'
 
-const IDLE_TIMEOUT_MS = 30_000
 /** The largest answer against a schema that makes sense takes some 100 ms; the rest is for waiting, and for the thread to start. */
 const CHECK_TIMEOUT_MS = 5000
 /** Each holds a value of up to two million characters. */
@@ -34,7 +32,7 @@ export class SchemaMatcher implements OnApplicationShutdown {
     if (excess !== null) return excess
     if (isQuick(schema, value)) return findMismatch(schema, value)
     try {
-      this.pool ??= startPool()
+      this.pool ??= createThreadPool(import.meta.url, 'json-schema.worker')
       // The pool's own limit does not count tasks that can be aborted.
       if (this.pool.queueSize >= MAX_WAITING_CHECKS) throw new Error(`${MAX_WAITING_CHECKS} checks are waiting already`)
       // A thread that is still at it is ended; the pool starts another.
@@ -51,14 +49,4 @@ export class SchemaMatcher implements OnApplicationShutdown {
     this.pool = undefined
     await pool?.destroy()
   }
-}
-
-function startPool(): Piscina<SchemaCheck, SchemaError[]> {
-  return new Piscina({
-    // Beside this file: built in `dist`, and in tests the source, whose types Node strips.
-    filename: fileURLToPath(new URL(`json-schema.worker${extname(import.meta.url)}`, import.meta.url)),
-    minThreads: 0,
-    maxThreads: 1,
-    idleTimeout: IDLE_TIMEOUT_MS,
-  })
 }

@@ -1,0 +1,4 @@
+/** Whether the thread that this runs in would load an ES module by `require`. */
+export default function canRequireModules(): boolean {
+  return process.features.require_module
+}
