@@ -112,12 +112,12 @@ it('a look at all tenants reads what is due, and what is to be taken note of, an
 describe('a turn', () => {
   const turns = new TurnsRepository(recorded.database)
 
-  it.each([[true], [false]])(
-    'reads its schedules, and of their executions those that are open (only ready: %s)',
-    async (isReady) => {
+  it.each([['ready'], ['asked']] as const)(
+    'reads its schedules, and of their executions those that are open (%s)',
+    async (occasion) => {
       const statements = await recorded.during(async () => {
-        await turns.listUpcoming([{ tenantId, ids: scheduleIds }], isReady)
-        await turns.lock([{ tenantId, ids: scheduleIds }], isReady, tx())
+        await turns.listUpcoming([{ tenantId, ids: scheduleIds }], occasion)
+        await turns.lock([{ tenantId, ids: scheduleIds }], occasion, tx())
       })
       const indexes = { scheduled_tasks: /_pkey$/, task_executions: /_(open|uncounted)$/, runs: /^runs_pkey$/ }
       await expectIndexes(statements, indexes)

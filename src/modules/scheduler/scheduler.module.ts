@@ -26,6 +26,7 @@ import { TurnPreparation } from './firing/turn-preparation.service.js'
 import { TurnRounds } from './firing/turn-rounds.service.js'
 import { TurnWriter } from './firing/turn-writer.service.js'
 import { TurnWritesRepository } from './firing/turn-writes.repository.js'
+import { TurnsAhead } from './firing/turns-ahead.service.js'
 import { TurnsRepository } from './firing/turns.repository.js'
 import { SchedulePoliciesController } from './policy/schedule-policies.controller.js'
 import { SchedulePoliciesRepository } from './policy/schedule-policies.repository.js'
@@ -65,6 +66,7 @@ const firing = [
   TurnRounds,
   TurnWriter,
   TurnWritesRepository,
+  TurnsAhead,
   TurnsRepository,
   ...firingMetricsProviders,
 ]

@@ -11,8 +11,8 @@ import type { Tx } from './tx.js'
 export const DATABASE_APP_URL = Symbol('DATABASE_APP_URL')
 
 const PROBE_POOL_SIZE = 1
-/** Three batches of schedules at once, and one for who looks what is next. */
-const TIMER_POOL_SIZE = 4
+/** Three batches of schedules at once, two that are written ahead, and one for who looks what is next. */
+const TIMER_POOL_SIZE = 6
 const PROBE_TIMEOUT_MS = 1000
 /** How much longer than the server we wait for a statement: its refusal tells more than our silence. */
 const ANSWER_GRACE_MS = 1000

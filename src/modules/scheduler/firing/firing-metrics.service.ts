@@ -18,10 +18,10 @@ export class FiringMetrics {
   ) {}
 
   /** When they are committed. */
-  note({ moves, now }: LockedTurn): void {
+  note({ moves }: LockedTurn, firedAt: Date): void {
     for (const { status, run, dueAt } of moves.add) {
       this.executions.inc({ outcome: OUTCOMES[run] ?? status })
-      if (run === 'start') this.lateness.observe((now.getTime() - dueAt.getTime()) / MS_PER_SECOND)
+      if (run === 'start') this.lateness.observe((firedAt.getTime() - dueAt.getTime()) / MS_PER_SECOND)
     }
   }
 }

@@ -68,6 +68,22 @@ export function lockTurn(prepared: PreparedTurn, row: LockedRow, watch: Watch): 
   }
 }
 
+/** Nothing of it is under way that could end, or begin, by itself. */
+export function isAtRest({ running, waitingCount, ends, isStale }: LockedRow): boolean {
+  return running.length === 0 && Number(waitingCount) === 0 && ends.length === 0 && !isStale
+}
+
+/** Whether more comes of it than executions, runs and a next time. */
+export function hasConsequences({ moves, hadEnded }: LockedTurn): boolean {
+  const { stopsRunning, missed, paused, place } = moves
+  return stopsRunning || missed !== null || paused !== null || (!hadEnded && place.endedReason !== null)
+}
+
+/** Whether nothing comes of it but runs that were refused by nothing. */
+export function isPlain(turn: LockedTurn): boolean {
+  return !hasConsequences(turn) && turn.moves.add.every(({ run }) => run === 'start')
+}
+
 /** About how much the runs that it makes take on their way to the database. */
 export function runBytesOf({ schedule: { task, input }, moves: { add, start } }: LockedTurn): number {
   const runs = start.length + add.filter(({ run }) => run === 'start').length

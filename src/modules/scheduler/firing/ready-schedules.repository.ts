@@ -6,10 +6,16 @@ import type { ScheduleKey } from '../schedules/schedule.js'
 export interface ReadyLook {
   /** Due, woken, or with ends to take note of. */
   readonly ready: readonly ScheduleKey[]
-  /** Until the next one is due; null: none is within the time that was looked ahead. */
-  readonly nextInMs: number | null
+  /** Due within the time that was looked ahead. */
+  readonly upcoming: readonly UpcomingSchedule[]
   /** There may be more than these. */
   readonly isFull: boolean
+}
+
+/** A schedule that is due in a moment. */
+export interface UpcomingSchedule extends ScheduleKey {
+  readonly dueAt: Date
+  readonly inMs: number
 }
 
 /** What a look leaves out. */
@@ -19,6 +25,8 @@ export interface Reserved {
 }
 
 interface ReadyRow extends ScheduleKey {
+  /** Null: it is not for a due time. */
+  readonly dueAt: Date | null
   readonly inMs: number
 }
 
@@ -38,27 +46,28 @@ export class ReadySchedulesRepository {
       { purpose: 'scheduler.dispatch' },
       {
         name: 'schedules_ready',
-        text: `(SELECT tenant_id AS "tenantId", id, extract(epoch FROM next_run_at - now())::float8 * 1000 AS "inMs"
+        text: `(SELECT tenant_id AS "tenantId", id, next_run_at AS "dueAt", extract(epoch FROM next_run_at - now())::float8 * 1000 AS "inMs"
                   FROM (SELECT due.tenant_id, due.id, due.next_run_at,
                                row_number() OVER (PARTITION BY due.tenant_id ORDER BY due.next_run_at) AS nth
                           FROM (SELECT tenant_id, id, next_run_at FROM scheduled_tasks
                                  WHERE next_run_at <= now() + $2 * interval '1 ms' ORDER BY next_run_at LIMIT $4) AS due
                          WHERE due.id <> ALL($3) AND due.tenant_id <> ALL($6)) AS ranked
-                 WHERE nth <= $5 ORDER BY nth, next_run_at LIMIT $1)
+                 WHERE nth <= $5 ORDER BY next_run_at > now(), nth, next_run_at LIMIT $1)
                UNION ALL
-               (SELECT DISTINCT tenant_id, schedule_id, 0::float8 FROM task_executions WHERE is_uncounted AND schedule_id <> ALL($3)
+               (SELECT DISTINCT tenant_id, schedule_id, NULL::timestamptz, 0::float8 FROM task_executions WHERE is_uncounted AND schedule_id <> ALL($3)
                    AND tenant_id <> ALL($6) LIMIT $1)
                UNION ALL
-               (SELECT tenant_id, id, 0 FROM scheduled_tasks WHERE is_woken AND id <> ALL($3)
+               (SELECT tenant_id, id, NULL, 0 FROM scheduled_tasks WHERE is_woken AND id <> ALL($3)
                    AND tenant_id <> ALL($6) LIMIT $1)`,
         values: [ask.limit, ask.aheadMs, ask.except.ids, WINDOW, SCHEDULES_PER_TENANT, ask.except.tenants],
       },
     )
-    const later = rows.flatMap(({ inMs }) => (inMs > 0 ? [inMs] : []))
     const ready = new Map(rows.flatMap(({ tenantId, id, inMs }) => (inMs > 0 ? [] : [[id, { tenantId, id }]])))
     return {
       ready: [...ready.values()],
-      nextInMs: later.length > 0 ? Math.min(...later) : null,
+      upcoming: rows.flatMap(({ dueAt, inMs, ...key }) =>
+        dueAt !== null && inMs > 0 ? [{ ...key, dueAt, inMs }] : [],
+      ),
       isFull: ready.size >= Math.min(ask.limit, SCHEDULES_PER_TENANT),
     }
   }

@@ -65,7 +65,7 @@ export class ScheduleBackfill {
   /** Null: the schedule has changed meanwhile. */
   private async queue({ principal, schedule, command, times }: Request, tx: Tx): Promise<Backfill | null> {
     const { tenantId, id } = schedule
-    const [row] = await this.schedules.lock([{ tenantId, ids: [id] }], false, tx)
+    const [row] = await this.schedules.lock([{ tenantId, ids: [id] }], 'asked', tx)
     if (!row) throw noSuchSchedule()
     if (Number(row.revision) !== schedule.revision) return null
     if (!row.isActive) throw schedulePaused()

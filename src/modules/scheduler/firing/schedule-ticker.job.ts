@@ -1,14 +1,17 @@
 import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap } from '@nestjs/common'
 import { PinoLogger } from 'nestjs-pino'
-import { ReadySchedulesRepository } from './ready-schedules.repository.js'
+import { ReadySchedulesRepository, type UpcomingSchedule } from './ready-schedules.repository.js'
 import { ScheduleBell } from './schedule-bell.service.js'
 import { TurnRounds } from './turn-rounds.service.js'
+import { AHEAD_MS, TurnsAhead } from './turns-ahead.service.js'
 
 /** Whatever became of the bell. */
 const BACKSTOP_MS = 1000
 /** Runs end by the hundred: those who ring within this share a look. */
 const MIN_REST_MS = 25
 const SCHEDULES_PER_LOOK = 500
+/** A crowd is seen in time whenever the backstop rings. */
+const LOOK_AHEAD_MS = BACKSTOP_MS + AHEAD_MS
 
 /**
  * Fires what is due. It sleeps until the next due time that it knows of, or until somebody rings, on the database's clock: the
@@ -25,6 +28,7 @@ export class ScheduleTicker implements OnApplicationBootstrap, BeforeApplication
   constructor(
     private readonly ready: ReadySchedulesRepository,
     private readonly rounds: TurnRounds,
+    private readonly ahead: TurnsAhead,
     private readonly bell: ScheduleBell,
     private readonly logger: PinoLogger,
   ) {
@@ -41,7 +45,7 @@ export class ScheduleTicker implements OnApplicationBootstrap, BeforeApplication
     this.isStopping = true
     this.wake()
     await this.ticking
-    await this.rounds.close()
+    await Promise.all([this.rounds.close(), this.ahead.close()])
   }
 
   private async tick(): Promise<void> {
@@ -55,11 +59,13 @@ export class ScheduleTicker implements OnApplicationBootstrap, BeforeApplication
   /** Turns go on while the next look is made: one that takes long holds up nobody. @returns how long there is nothing to do. Never rejects. */
   private async look(): Promise<number> {
     try {
-      const { reserved } = this.rounds
-      const look = { limit: SCHEDULES_PER_LOOK, aheadMs: BACKSTOP_MS, except: reserved }
-      const { ready, nextInMs, isFull } = await this.ready.look(look)
+      const { ids, tenants } = this.rounds.reserved
+      const except = { ids: [...ids, ...this.ahead.ids], tenants }
+      const look = { limit: SCHEDULES_PER_LOOK, aheadMs: LOOK_AHEAD_MS, except }
+      const { ready, upcoming, isFull } = await this.ready.look(look)
       void this.take(ready)
-      return isFull ? MIN_REST_MS : (nextInMs ?? BACKSTOP_MS)
+      const isAhead = this.takeAhead(upcoming)
+      return isFull || isAhead ? MIN_REST_MS : Math.min(BACKSTOP_MS, this.ahead.restMs(upcoming))
     } catch (error) {
       this.logger.warn({ err: error, event: 'schedule_look_failed' }, 'schedule_look_failed')
       return BACKSTOP_MS
@@ -69,6 +75,13 @@ export class ScheduleTicker implements OnApplicationBootstrap, BeforeApplication
   /** Those that had something to do may have more, and their next time is to be learned. */
   private async take(ready: Parameters<TurnRounds['take']>[0]): Promise<void> {
     if (ready.length > 0 && (await this.rounds.take(ready))) this.ring(0)
+  }
+
+  /** What is due comes first. @returns whether there may be more to begin with */
+  private takeAhead(upcoming: readonly UpcomingSchedule[]): boolean {
+    const turns = this.rounds.isIdle ? this.ahead.take(upcoming) : null
+    void turns?.then(() => this.ring(0))
+    return turns !== null
   }
 
   /** Those who ring within a moment share a look. */

@@ -58,7 +58,7 @@ export class ScheduleTrigger {
   /** Null: the schedule has changed meanwhile. */
   private async fire({ principal, schedule, run }: Trigger, tx: Tx): Promise<Execution | null> {
     const { tenantId, id } = schedule
-    const [row] = await this.turns.lock([{ tenantId, ids: [id] }], false, tx)
+    const [row] = await this.turns.lock([{ tenantId, ids: [id] }], 'asked', tx)
     if (!row) throw noSuchSchedule()
     if (Number(row.revision) !== schedule.revision) return null
     const body = toExecution(await this.requested.add({ schedule, row, requester: principal, run }, tx))

@@ -1,13 +1,23 @@
-import { setImmediate as yieldToOthers } from 'node:timers/promises'
+import { setImmediate as yieldToOthers, setTimeout as sleep } from 'node:timers/promises'
 import { Injectable } from '@nestjs/common'
 import { Database } from '#platform/database/database.js'
 import type { ScheduleKey } from '../schedules/schedule.js'
-import { type LockedTurn, lockTurn, type PreparedTurn, runBytesOf, type Watch } from './locked-turn.js'
+import type { Tx } from '#platform/database/tx.js'
+import {
+  isAtRest,
+  isPlain,
+  type LockedTurn,
+  lockTurn,
+  type PreparedTurn,
+  runBytesOf,
+  type Watch,
+} from './locked-turn.js'
 import { ScheduleWatch } from './schedule-watch.service.js'
 import { byTenant, type TenantSchedules } from './tenant-schedules.js'
 import { TurnPreparation } from './turn-preparation.service.js'
 import { TurnWriter } from './turn-writer.service.js'
-import { TurnsRepository } from './turns.repository.js'
+import type { LockedRow } from './turn-rows.js'
+import { type TurnOccasion, TurnsRepository } from './turns.repository.js'
 
 /** More than a schedule can have to do at one moment but for a long outage, which the ticker goes on with. */
 const MAX_TURNS = 10
@@ -25,6 +35,14 @@ interface TurnsTaken {
   readonly hasMore: boolean
 }
 
+const NOTHING: TurnsTaken = { taken: 0, ordered: 0, hasMore: false }
+
+/** A schedule as it was prepared, and its row as it is locked. */
+interface Standing {
+  readonly one: PreparedTurn
+  readonly row: LockedRow
+}
+
 /** Lets schedules do what is to be done: whoever has the lock of a schedule's row takes its turn, in one commit. */
 @Injectable()
 export class ScheduleTurns {
@@ -38,35 +56,74 @@ export class ScheduleTurns {
 
   /** Without those that somebody else has at this moment, all in one transaction. Their runs are to be announced. */
   async takeFree(schedules: readonly TenantSchedules[]): Promise<TurnsTaken> {
-    return this.takeBatch(await this.preparation.prepare(schedules, true), true)
+    return this.takeBatch(await this.preparation.prepare(schedules, 'ready'), 'ready')
   }
 
   /** Does all that is due of one schedule at this moment: before a change of it, and after. In transactions of its own. */
   async take({ tenantId, id }: ScheduleKey): Promise<void> {
     for (let turn = 0; turn < MAX_TURNS; turn += 1) {
-      const prepared = await this.preparation.prepare([{ tenantId, ids: [id] }], false)
-      const { hasMore } = await this.takeBatch(prepared, false)
+      const prepared = await this.preparation.prepare([{ tenantId, ids: [id] }], 'asked')
+      const { hasMore } = await this.takeBatch(prepared, 'asked')
       if (!hasMore) return
     }
   }
 
-  private async takeBatch(prepared: ReadonlyMap<string, PreparedTurn>, skipsLocked: boolean): Promise<TurnsTaken> {
-    if (prepared.size === 0) return { taken: 0, ordered: 0, hasMore: false }
+  /**
+   * What schedules will do at a moment to come, when it comes: their turns are written before it, and committed at it. Only of
+   * those for which it can be known: with nothing under way, and nothing to do but to order a run. The others are as they were.
+   * @param signal ends the wait; nothing has happened then
+   */
+  async takeAhead(schedules: readonly TenantSchedules[], dueAt: Date, signal: AbortSignal): Promise<TurnsTaken> {
+    const prepared = await this.preparation.prepare(schedules, { dueAt })
+    if (prepared.size === 0) return NOTHING
     const watch = await this.watch.look()
     return this.database.timers.transaction({}, async (tx) => {
-      const rows = await this.repository.lock(toLocks(prepared), skipsLocked, tx)
-      const pairs = rows.flatMap((row) => {
-        const one = prepared.get(row.id)
-        return one ? [{ one, row }] : []
-      })
-      const turns = await takeAll(pairs, watch)
-      const announcesRuns = !skipsLocked
+      const standing = await this.lock(prepared, { dueAt }, tx)
+      const clock = startClock(standing)
+      const resting = standing.filter(({ row }) => isAtRest(row))
+      const atDueTime = resting.map(({ one, row }) => ({ one, row: { ...row, now: dueAt } }))
+      const turns = (await takeAll(atDueTime, watch)).filter(isPlain)
+      if (turns.length === 0) return NOTHING
+      const wait = async (): Promise<Date> => {
+        await sleep(Math.max(0, dueAt.getTime() - clock()), undefined, { signal })
+        return this.repository.waitUntil(dueAt, tx)
+      }
+      const ordered = await this.writer.writeAhead(turns, dueAt, wait, tx)
+      return { taken: turns.length, ordered, hasMore: false }
+    })
+  }
+
+  private async takeBatch(
+    prepared: ReadonlyMap<string, PreparedTurn>,
+    occasion: 'asked' | 'ready',
+  ): Promise<TurnsTaken> {
+    if (prepared.size === 0) return NOTHING
+    const watch = await this.watch.look()
+    return this.database.timers.transaction({}, async (tx) => {
+      const standing = await this.lock(prepared, occasion, tx)
+      const turns = await takeAll(standing, watch)
+      const announcesRuns = occasion === 'asked'
       const ordered = turns.length > 0 ? await this.writer.write(turns, { announcesRuns }, tx) : 0
       // Those that were prepared in vain, or are too many, have their turns at once.
-      const hasMore = turns.length < pairs.length || turns.some(({ moves }) => moves.hasMore || moves.isWoken)
+      const hasMore = turns.length < standing.length || turns.some(({ moves }) => moves.hasMore || moves.isWoken)
       return { taken: turns.length, ordered, hasMore }
     })
   }
+
+  private async lock(prepared: ReadonlyMap<string, PreparedTurn>, occasion: TurnOccasion, tx: Tx): Promise<Standing[]> {
+    const rows = await this.repository.lock(toLocks(prepared), occasion, tx)
+    return rows.flatMap((row) => {
+      const one = prepared.get(row.id)
+      return one ? [{ one, row }] : []
+    })
+  }
+}
+
+/** What the database's clock shows, from what it showed a moment ago: the host's may jump. @returns milliseconds since 1970 */
+function startClock([first]: readonly Standing[]): () => number {
+  const startedMs = performance.now()
+  const thenMs = first?.row.now.getTime() ?? 0
+  return () => thenMs + performance.now() - startedMs
 }
 
 /** In one order: whoever waits for locks of several tenants waits for them in the same. */
@@ -75,14 +132,11 @@ function toLocks(prepared: ReadonlyMap<string, PreparedTurn>): TenantSchedules[]
   return byTenant(schedules).toSorted((a, b) => (a.tenantId < b.tenantId ? -1 : 1))
 }
 
-async function takeAll(
-  pairs: readonly { one: PreparedTurn; row: Parameters<typeof lockTurn>[1] }[],
-  watch: Watch,
-): Promise<LockedTurn[]> {
+async function takeAll(standing: readonly Standing[], watch: Watch): Promise<LockedTurn[]> {
   const turns: LockedTurn[] = []
   let bytes = 0
   let sinceMs = performance.now()
-  for (const { one, row } of pairs) {
+  for (const { one, row } of standing) {
     if (bytes > MAX_RUN_BYTES) break
     const turn = lockTurn(one, row, watch)
     if (!turn) continue

@@ -7,7 +7,7 @@ import { keyOf, type RunPlan, uniqueRequesters } from './run-plan.js'
 import { byTenant, type TenantSchedules } from './tenant-schedules.js'
 import { TurnPlans } from './turn-plans.service.js'
 import type { UpcomingRow } from './turn-rows.js'
-import { TurnsRepository } from './turns.repository.js'
+import { type TurnOccasion, TurnsRepository } from './turns.repository.js'
 
 interface Upcoming {
   readonly schedule: ScheduleRecord
@@ -23,9 +23,12 @@ export class TurnPreparation {
     private readonly plans: TurnPlans,
   ) {}
 
-  /** By the schedules' ids. Those that are gone are left out; with `onlyReady`, those that have nothing to do any more, too. */
-  async prepare(schedules: readonly TenantSchedules[], onlyReady: boolean): Promise<ReadonlyMap<string, PreparedTurn>> {
-    const rows = await this.repository.listUpcoming(schedules, onlyReady)
+  /** By the schedules' ids. Those that are gone, and those that the occasion is not for any more, are left out. */
+  async prepare(
+    schedules: readonly TenantSchedules[],
+    occasion: TurnOccasion,
+  ): Promise<ReadonlyMap<string, PreparedTurn>> {
+    const rows = await this.repository.listUpcoming(schedules, occasion)
     const gone = byTenant(rows.filter(({ isDeleted }) => isDeleted))
     for (const some of gone) await this.repository.forgetEnds(some)
     const upcoming = rows.filter(({ isDeleted }) => !isDeleted).map(toUpcoming)

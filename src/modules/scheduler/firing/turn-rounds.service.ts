@@ -6,10 +6,9 @@ import { isContended, isUnavailable } from '#platform/database/database-error.js
 import type { ScheduleKey } from '../schedules/schedule.js'
 import type { Reserved } from './ready-schedules.repository.js'
 import { ScheduleTurns } from './schedule-turns.service.js'
-import { byTenant, type TenantSchedules } from './tenant-schedules.js'
 import { TurnBackoff } from './turn-backoff.js'
+import { type Batch, idsOf, partsOf, toBatches } from './turn-batches.js'
 
-/** Schedules in one transaction, of one tenant or several. */
 const SCHEDULES_PER_BATCH = 50
 /** Each has a connection of those for what is due. */
 const BATCHES_AT_ONCE = 3
@@ -17,9 +16,6 @@ const BATCHES_AT_ONCE = 3
 const BATCHES_PER_TENANT = 2
 /** Runs of due times wait for other due times no longer. */
 const MAX_UNANNOUNCED_MS = 500
-
-/** Of some tenants. */
-type Batch = readonly TenantSchedules[]
 
 /**
  * Lets schedules of all tenants take their turns, some batches at once. One that fails, or waits for a lock, holds up no other: its
@@ -50,9 +46,22 @@ export class TurnRounds {
 
   /** @returns once all have had their turns; whether one had anything to do. Never rejects. */
   async take(schedules: readonly ScheduleKey[]): Promise<boolean> {
-    const batches = toBatches(schedules.filter(({ id }) => !this.busy.has(id)))
+    const batches = toBatches(
+      schedules.filter(({ id }) => !this.busy.has(id)),
+      SCHEDULES_PER_BATCH,
+    )
     const taken = await Promise.all(batches.map((batch) => this.reserve(batch)))
     return taken.includes(true)
+  }
+
+  get isIdle(): boolean {
+    return this.busy.size === 0
+  }
+
+  /** Has runs looked for that somebody else has ordered, when no due time waits any more. */
+  async announce(ordered: number): Promise<void> {
+    this.noteOrdered(ordered)
+    await this.announceRuns()
   }
 
   /** No more turns; resolves when those under way are over. */
@@ -86,7 +95,7 @@ export class TurnRounds {
     try {
       const { taken, ordered, hasMore } = await this.turns.takeFree(batch)
       for (const id of idsOf(batch)) this.backoff.succeeded(id)
-      if (ordered > 0) this.unannouncedSinceMs = Math.min(this.unannouncedSinceMs, performance.now())
+      this.noteOrdered(ordered)
       return taken > 0 || hasMore
     } catch (error) {
       return this.goOnAfter(error, batch)
@@ -110,6 +119,10 @@ export class TurnRounds {
     return false
   }
 
+  private noteOrdered(runs: number): void {
+    if (runs > 0) this.unannouncedSinceMs = Math.min(this.unannouncedSinceMs, performance.now())
+  }
+
   /** Runs that begin take cores and connections from due times that are yet to be seen to: these first. */
   private async announceRuns(): Promise<void> {
     const isPatient = this.busy.size > 0 && performance.now() - this.unannouncedSinceMs < MAX_UNANNOUNCED_MS
@@ -122,38 +135,4 @@ export class TurnRounds {
       this.logger.warn({ err: error, event: 'schedule_announcement_failed' }, 'schedule_announcement_failed')
     }
   }
-}
-
-/** In an order of chance: replicas that look at the same moment then begin with different ones. */
-function toBatches(schedules: readonly ScheduleKey[]): Batch[] {
-  const parts = byTenant(schedules).flatMap(({ tenantId, ids }) =>
-    chunk(ids, SCHEDULES_PER_BATCH).map((some) => ({ tenantId, ids: some })),
-  )
-  const inOrder = parts.map((part) => ({ part, turn: Math.random() })).toSorted((a, b) => a.turn - b.turn)
-  const batches: TenantSchedules[][] = []
-  let room = 0
-  for (const { part } of inOrder) {
-    if (part.ids.length > room) {
-      batches.push([])
-      room = SCHEDULES_PER_BATCH
-    }
-    batches.at(-1)?.push(part)
-    room -= part.ids.length
-  }
-  return batches
-}
-
-function idsOf(batch: Batch): string[] {
-  return batch.flatMap(({ ids }) => ids)
-}
-
-function partsOf(batch: Batch): Batch[] {
-  if (batch.length > 1) return batch.map((part) => [part])
-  return batch.flatMap(({ tenantId, ids }) => ids.map((id) => [{ tenantId, ids: [id] }]))
-}
-
-function chunk<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
-    items.slice(index * size, (index + 1) * size),
-  )
 }

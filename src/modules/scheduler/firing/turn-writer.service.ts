@@ -8,11 +8,14 @@ import { ScheduleEnded, ScheduleMissed, SchedulePaused } from '../schedules/sche
 import type { ScheduleRecord } from '../schedules/schedule.js'
 import { TZ_DATABASE_VERSION } from '../timing/tz-database.js'
 import { FiringMetrics } from './firing-metrics.service.js'
-import type { LockedTurn } from './locked-turn.js'
+import { hasConsequences, type LockedTurn } from './locked-turn.js'
 import { keyOf, type RunPlan } from './run-plan.js'
 import type { NewExecution } from './schedule-turn.js'
 import { TurnWritesRepository } from './turn-writes.repository.js'
 import type { ExecutionToAdd, ScheduleStanding } from './turn-writes.js'
+
+/** Executions of what was written before its time say that they were fired when they were due, unless it was later than this. */
+const TOLD_LATENESS_MS = 5
 
 /** Writes down what schedules of a tenant do in their turns: executions, runs, their next times, and what is told of it. One commit. */
 @Injectable()
@@ -30,15 +33,35 @@ export class TurnWriter {
    * @returns how many runs were ordered
    */
   async write(turns: readonly LockedTurn[], { announcesRuns }: { announcesRuns: boolean }, tx: Tx): Promise<number> {
-    // In one order: what is locked last, as the commit of runs' ends locks a tenant's budgets, two of us must not lock crosswise.
-    const byTenant = [...Map.groupBy(turns, ({ schedule }) => schedule.tenantId)].toSorted(([a], [b]) =>
-      a < b ? -1 : 1,
-    )
+    const ordered = await this.writeTurns(turns, announcesRuns, tx)
+    tx.afterCommit(() => turns.forEach((turn) => this.metrics.note(turn, turn.now)))
+    return ordered
+  }
+
+  /**
+   * The same before their time, `dueAt`, and unannounced.
+   * @param wait for that time; resolves with when it was over
+   */
+  async writeAhead(turns: readonly LockedTurn[], dueAt: Date, wait: () => Promise<Date>, tx: Tx): Promise<number> {
+    const ordered = await this.writeTurns(turns, false, tx)
+    const firedAt = await wait()
+    if (firedAt.getTime() - dueAt.getTime() > TOLD_LATENESS_MS) {
+      const delays = inOrder(turns).map(([tenantId, some]) => {
+        const ids = some.map(({ schedule }) => schedule.id)
+        return tx.within({ tenantId }, () => this.repository.delay(dueAt, ids, firedAt, tx))
+      })
+      await Promise.all(delays)
+    }
+    tx.afterCommit(() => turns.forEach((turn) => this.metrics.note(turn, firedAt)))
+    return ordered
+  }
+
+  private async writeTurns(turns: readonly LockedTurn[], announcesRuns: boolean, tx: Tx): Promise<number> {
+    const byTenant = inOrder(turns)
     const ordered = await Promise.all(
       byTenant.map(([tenantId, some]) => tx.within({ tenantId }, () => this.writeRows(some, announcesRuns, tx))),
     )
     for (const [tenantId, some] of byTenant) await this.follow(tenantId, some, tx)
-    tx.afterCommit(() => turns.forEach((turn) => this.metrics.note(turn)))
     return ordered.reduce((sum, count) => sum + count, 0)
   }
 
@@ -105,9 +128,9 @@ export class TurnWriter {
   }
 }
 
-function hasConsequences({ moves, hadEnded }: LockedTurn): boolean {
-  const { stopsRunning, missed, paused, place } = moves
-  return stopsRunning || missed !== null || paused !== null || (!hadEnded && place.endedReason !== null)
+/** By tenant, in one order: what is locked last, as the commit of runs' ends locks a tenant's budgets, two of us must not lock crosswise. */
+function inOrder(turns: readonly LockedTurn[]): [string, LockedTurn[]][] {
+  return [...Map.groupBy(turns, ({ schedule }) => schedule.tenantId)].toSorted(([a], [b]) => (a < b ? -1 : 1))
 }
 
 function toAdded({ schedule, plans, moves, now }: LockedTurn): { execution: ExecutionToAdd; order: RunOrder | null }[] {
@@ -146,7 +169,7 @@ function toExecution(
   }
 }
 
-function toStanding({ schedule, moves }: LockedTurn): ScheduleStanding {
+function toStanding({ schedule, moves, now }: LockedTurn): ScheduleStanding {
   const { add, start, place, paused, consecutiveFailures } = moves
   const { anchorAt: _anchorAt, ...standing } = place
   return {
@@ -157,6 +180,7 @@ function toStanding({ schedule, moves }: LockedTurn): ScheduleStanding {
     pausedReason: paused ?? schedule.pausedReason,
     consecutiveFailures,
     hasFired: start.length > 0 || add.some(({ run }) => run === 'start'),
+    now,
   }
 }
 

@@ -8,7 +8,7 @@ import type { ClosedExecution, ExecutionToAdd, ScheduleStanding, StartedExecutio
 /** Writes what turns decide, all schedules of a tenant in one statement each. Their rows are locked. */
 @Injectable()
 export class TurnWritesRepository {
-  /** What has a run, or will have none, has fired now; what was missed never has. */
+  /** What has a run, or will have none, has fired now, or fires when it is due; what was missed never has. */
   async add(executions: readonly ExecutionToAdd[], tx: Tx): Promise<void> {
     await tx.execute({
       name: 'executions_add',
@@ -18,10 +18,20 @@ export class TurnWritesRepository {
                     CASE WHEN e.status <> 'missed' AND NOT e."isQueued" THEN moment.now END, e.status, e.reason, e."runId",
                     CASE WHEN e."isQueued" THEN moment.now END, e."userId", e."apiKeyId", moment.now,
                     CASE WHEN e.status <> 'running' THEN moment.now END
-               FROM (SELECT clock_timestamp() AS now) AS moment,
-                    jsonb_to_recordset($1) AS e (id uuid, "scheduleId" uuid, trigger text, "nominalAt" timestamptz,
-                      "dueAt" timestamptz, status text, reason text, "runId" uuid, "isQueued" boolean, "userId" uuid, "apiKeyId" uuid)`,
+               FROM jsonb_to_recordset($1) AS e (id uuid, "scheduleId" uuid, trigger text, "nominalAt" timestamptz,
+                      "dueAt" timestamptz, status text, reason text, "runId" uuid, "isQueued" boolean, "userId" uuid, "apiKeyId" uuid),
+                    LATERAL (SELECT greatest(clock_timestamp(), e."dueAt") AS now) AS moment`,
       values: [toStorableJson(executions)],
+    })
+  }
+
+  /** Executions that were to be fired when they were due, and were fired later. */
+  async delay(dueAt: Date, scheduleIds: readonly string[], firedAt: Date, tx: Tx): Promise<void> {
+    await tx.execute({
+      name: 'executions_delay',
+      text: `UPDATE task_executions SET fired_at = $3
+              WHERE tenant_id = app_tenant() AND schedule_id = ANY($2) AND due_at = $1 AND trigger = 'schedule'`,
+      values: [dueAt, scheduleIds, firedAt],
     })
   }
 
@@ -88,10 +98,10 @@ export class TurnWritesRepository {
                 SET is_active = n."isActive", is_woken = n."isWoken", paused_reason = n."pausedReason", ended_reason = n."endedReason",
                     cursor_at = n."cursorAt", next_nominal_at = n."nextNominalAt", next_run_at = n."nextRunAt", tz_version = $2,
                     executions = n.executions, consecutive_failures = n."consecutiveFailures",
-                    last_fired_at = CASE WHEN n."hasFired" THEN clock_timestamp() ELSE s.last_fired_at END
+                    last_fired_at = CASE WHEN n."hasFired" THEN greatest(clock_timestamp(), n.now) ELSE s.last_fired_at END
                FROM jsonb_to_recordset($1) AS n (id uuid, "isActive" boolean, "isWoken" boolean, "pausedReason" text, "endedReason" text,
                       "cursorAt" timestamptz, "nextNominalAt" timestamptz, "nextRunAt" timestamptz, executions bigint,
-                      "consecutiveFailures" integer, "hasFired" boolean)
+                      "consecutiveFailures" integer, "hasFired" boolean, now timestamptz)
               WHERE s.tenant_id = app_tenant() AND s.id = n.id`,
       values: [JSON.stringify(schedules), tzVersion],
     })

@@ -35,4 +35,6 @@ export interface ScheduleStanding extends Omit<SchedulePlace, 'anchorAt'> {
   readonly pausedReason: string | null
   readonly consecutiveFailures: number
   readonly hasFired: boolean
+  /** Of the turn: it may be to come. */
+  readonly now: Date
 }

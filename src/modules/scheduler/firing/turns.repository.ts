@@ -6,11 +6,19 @@ import { TZ_DATABASE_VERSION } from '../timing/tz-database.js'
 import type { TenantSchedules } from './tenant-schedules.js'
 import type { LockedRow, UpcomingRow } from './turn-rows.js'
 
+/**
+ * What turns are for: `asked`, somebody waits for them; `ready`, there is something to do; or what is due at a moment to come and
+ * has nothing else to do before it. But for the first, schedules that somebody else holds are left out.
+ */
+export type TurnOccasion = 'asked' | 'ready' | { readonly dueAt: Date }
+
 /** Of those that wait, as many as one turn looks at. */
 const MAX_WAITING_READ = 10
 /** A turn is prepared for what becomes due while it is. */
 const PREPARED_AHEAD_MS = 1000
 const LOCK_TIMEOUT_MS = 2000
+/** A replica that stands still holds up others no longer than this. */
+const IDLE_TIMEOUT_MS = 3000
 /** Those that are due now go before those that are made up for. */
 const WAITING_ORDER = `e.trigger = 'backfill', e.queued_since, e.nominal_at, e.id`
 const OPEN = `e.tenant_id = s.tenant_id AND e.schedule_id = s.id AND e.status = 'running'`
@@ -28,22 +36,22 @@ export class TurnsRepository {
 
   /**
    * Deleted ones, too, where ends of theirs are to be taken note of. Nothing is locked: what is prepared holds for the revision that was read.
-   * @param onlyReady leaves out those that have nothing to do any more
    */
-  async listUpcoming(schedules: readonly TenantSchedules[], onlyReady = false): Promise<UpcomingRow[]> {
+  async listUpcoming(schedules: readonly TenantSchedules[], occasion: TurnOccasion = 'asked'): Promise<UpcomingRow[]> {
+    const { suffix, condition, values } = conditionOf(occasion, '$6')
     const rows = await this.database.timers.flight({}, (tx) =>
       Promise.all(
         schedules.map(({ tenantId, ids }) =>
           tx.within({ tenantId }, () =>
             tx.query<UpcomingRow>({
-              name: onlyReady ? 'schedules_upcoming_ready' : 'schedules_upcoming',
+              name: `schedules_upcoming${suffix}`,
               text: `SELECT ${SCHEDULE_COLUMNS}, coalesce(s.next_run_at <= now() + $5 * interval '1 ms' OR (${STALE}), false) AS "isDue",
                             clock_timestamp() AS now, s.deleted_at IS NOT NULL AS "isDeleted",
                             ARRAY(SELECT jsonb_build_object('userId', e.user_id, 'apiKeyId', e.api_key_id) FROM task_executions e
                                    WHERE ${OPEN} AND e.queued_since IS NOT NULL ORDER BY ${WAITING_ORDER} LIMIT $4) AS "waitingFor"
                        FROM scheduled_tasks s
-                      WHERE s.tenant_id = $1 AND s.id = ANY($2) AND ${onlyReady ? READY : 's.deleted_at IS NULL'}`,
-              values: [tenantId, ids, TZ_DATABASE_VERSION, MAX_WAITING_READ, PREPARED_AHEAD_MS],
+                      WHERE s.tenant_id = $1 AND s.id = ANY($2) AND ${condition ?? 's.deleted_at IS NULL'}`,
+              values: [tenantId, ids, TZ_DATABASE_VERSION, MAX_WAITING_READ, PREPARED_AHEAD_MS, ...values],
             }),
           ),
         ),
@@ -55,17 +63,16 @@ export class TurnsRepository {
   /**
    * Locks schedules until `tx` ends, and reads how they stand then. In this order, and in two statements: what is read belongs to
    * the lock only if it is read after it.
-   * @param skipsLocked leaves out those that somebody else holds or has seen to; else waits for them
    */
-  async lock(schedules: readonly TenantSchedules[], skipsLocked: boolean, tx: Tx): Promise<LockedRow[]> {
+  async lock(schedules: readonly TenantSchedules[], occasion: TurnOccasion, tx: Tx): Promise<LockedRow[]> {
     const [, ...rows] = await Promise.all([
       // Runs to be stopped, and a schedule that a request waits for: whoever holds them for longer holds up others.
       tx.query({
-        name: 'turn_lock_timeout',
-        text: `SELECT set_config('lock_timeout', $1, true)`,
-        values: [String(LOCK_TIMEOUT_MS)],
+        name: 'turn_timeouts',
+        text: `SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true)`,
+        values: [String(LOCK_TIMEOUT_MS), String(IDLE_TIMEOUT_MS)],
       }),
-      ...schedules.map((some) => tx.within({ tenantId: some.tenantId }, () => this.lockOf(some, skipsLocked, tx))),
+      ...schedules.map((some) => tx.within({ tenantId: some.tenantId }, () => this.lockOf(some, occasion, tx))),
     ])
     return rows.flat()
   }
@@ -83,16 +90,32 @@ export class TurnsRepository {
     )
   }
 
-  private async lockOf({ tenantId, ids }: TenantSchedules, skipsLocked: boolean, tx: Tx): Promise<LockedRow[]> {
+  /** Holds what `tx` has written back until a moment. @returns when it went on, which may be later */
+  async waitUntil(moment: Date, tx: Tx): Promise<Date> {
+    const [, rows] = await Promise.all([
+      tx.query({
+        name: 'turns_wait',
+        text: 'SELECT pg_sleep(greatest(0, extract(epoch FROM $1::timestamptz - clock_timestamp())))',
+        values: [moment],
+      }),
+      tx.query<{ now: Date }>({ name: 'turns_clock', text: 'SELECT clock_timestamp() AS now' }),
+    ])
+    return rows[0]?.now ?? moment
+  }
+
+  private async lockOf({ tenantId, ids }: TenantSchedules, occasion: TurnOccasion, tx: Tx): Promise<LockedRow[]> {
+    const claim = conditionOf(occasion, '$3')
+    const standing = conditionOf(occasion, '$5')
     const [locked, rows] = await Promise.all([
       tx.query<{ id: string }>({
-        name: skipsLocked ? 'schedules_claim' : 'schedules_lock',
+        name: `schedules_lock${claim.suffix}`,
         text: `SELECT s.id FROM scheduled_tasks s WHERE s.tenant_id = $1 AND s.id = ANY($2) AND s.deleted_at IS NULL
-                 ${skipsLocked ? `AND ${READY}` : ''} ORDER BY s.id FOR NO KEY UPDATE OF s ${skipsLocked ? 'SKIP LOCKED' : ''}`,
-        values: skipsLocked ? [tenantId, ids, TZ_DATABASE_VERSION] : [tenantId, ids],
+                 ${claim.condition ? `AND ${claim.condition}` : ''} ORDER BY s.id
+                 FOR NO KEY UPDATE OF s ${occasion === 'asked' ? '' : 'SKIP LOCKED'}`,
+        values: [tenantId, ids, ...(occasion === 'ready' ? [TZ_DATABASE_VERSION] : claim.values)],
       }),
       tx.query<LockedRow>({
-        name: skipsLocked ? 'schedules_standing_ready' : 'schedules_standing',
+        name: `schedules_standing${standing.suffix}`,
         text: `SELECT s.id, s.revision, s.is_active AS "isActive", s.paused_reason AS "pausedReason", s.ended_reason AS "endedReason",
                       s.cursor_at AS "cursorAt", s.next_nominal_at AS "nextNominalAt", s.next_run_at AS "nextRunAt",
                       s.executions, s.consecutive_failures AS "consecutiveFailures", coalesce(${STALE}, false) AS "isStale",
@@ -111,11 +134,22 @@ export class TurnsRepository {
                  FROM scheduled_tasks s CROSS JOIN LATERAL (
                       SELECT count(*) AS total, count(*) FILTER (WHERE e.trigger <> 'backfill') AS queued FROM task_executions e
                        WHERE ${OPEN} AND e.queued_since IS NOT NULL) AS waits
-                WHERE s.tenant_id = $1 AND s.id = ANY($2) ${skipsLocked ? `AND ${READY}` : ''}`,
-        values: [tenantId, ids, TZ_DATABASE_VERSION, MAX_WAITING_READ],
+                WHERE s.tenant_id = $1 AND s.id = ANY($2) ${standing.condition ? `AND ${standing.condition}` : ''}`,
+        values: [tenantId, ids, TZ_DATABASE_VERSION, MAX_WAITING_READ, ...standing.values],
       }),
     ])
     const held = new Set(locked.map(({ id }) => id))
     return rows.filter(({ id }) => held.has(id))
   }
+}
+
+/** Which schedules an occasion is for, in SQL; `dueAt` goes into the parameter of that name. */
+function conditionOf(
+  occasion: TurnOccasion,
+  parameter: string,
+): { suffix: string; condition: string | null; values: readonly Date[] } {
+  if (occasion === 'asked') return { suffix: '', condition: null, values: [] }
+  if (occasion === 'ready') return { suffix: '_ready', condition: READY, values: [] }
+  const condition = `s.next_run_at = ${parameter} AND NOT s.is_woken`
+  return { suffix: '_ahead', condition, values: [occasion.dueAt] }
 }
