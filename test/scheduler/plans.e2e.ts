@@ -112,9 +112,14 @@ it('a look at all tenants reads what is due, and what is to be taken note of, an
 describe('a turn', () => {
   const turns = new TurnsRepository(recorded.database)
 
-  it.each([['ready'], ['asked']] as const)(
+  it.each(['ready', 'asked', 'ahead'] as const)(
     'reads its schedules, and of their executions those that are open (%s)',
-    async (occasion) => {
+    async (kind) => {
+      const due = await database.rows<{ dueAt: Date }>(
+        'SELECT next_run_at AS "dueAt" FROM scheduled_tasks WHERE id = $1',
+        [scheduleIds[0]],
+      )
+      const occasion = kind === 'ahead' ? due[0]! : kind
       const statements = await recorded.during(async () => {
         await turns.listUpcoming([{ tenantId, ids: scheduleIds }], occasion)
         await turns.lock([{ tenantId, ids: scheduleIds }], occasion, tx())

@@ -79,9 +79,10 @@ export function hasConsequences({ moves, hadEnded }: LockedTurn): boolean {
   return stopsRunning || missed !== null || paused !== null || (!hadEnded && place.endedReason !== null)
 }
 
-/** Whether nothing comes of it but runs that were refused by nothing. */
+/** Whether it fires, and nothing comes of it but runs that nothing refuses. */
 export function isPlain(turn: LockedTurn): boolean {
-  return !hasConsequences(turn) && turn.moves.add.every(({ run }) => run === 'start')
+  const { add } = turn.moves
+  return !hasConsequences(turn) && add.length > 0 && add.every(({ run }) => run === 'start')
 }
 
 /** About how much the runs that it makes take on their way to the database. */
