@@ -150,6 +150,7 @@ function conditionOf(
 ): { suffix: string; condition: string | null; values: readonly Date[] } {
   if (occasion === 'asked') return { suffix: '', condition: null, values: [] }
   if (occasion === 'ready') return { suffix: '_ready', condition: READY, values: [] }
-  const condition = `s.next_run_at = ${parameter} AND NOT s.is_woken`
+  // No index can find `IS NOT DISTINCT FROM`: that of due times would give all tenants' schedules that are due then, to each tenant.
+  const condition = `s.next_run_at IS NOT DISTINCT FROM ${parameter} AND NOT s.is_woken`
   return { suffix: '_ahead', condition, values: [occasion.dueAt] }
 }
