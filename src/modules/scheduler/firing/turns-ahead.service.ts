@@ -6,10 +6,10 @@ import { type Batch, idsOf, toBatches } from './turn-batches.js'
 import { TurnRounds } from './turn-rounds.service.js'
 
 /** What is written before it is due is held for this long at most, and so is who wants to change it. */
-export const AHEAD_MS = 750
+export const AHEAD_MS = 900
 /** Due at one instant. Fewer are fired in some milliseconds when they are due. */
 const CROWD = 50
-const SCHEDULES_PER_BATCH = 200
+const SCHEDULES_PER_BATCH = 300
 /** Each holds a connection of those for what is due until then. */
 export const BATCHES_AHEAD = 2
 
