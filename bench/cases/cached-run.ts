@@ -5,8 +5,8 @@ import type { BenchCase } from '../support/bench-case.ts'
 import { simulatorEnvironment, startSimulator } from '../support/simulator.ts'
 import { median, percentile, timed } from '../support/stats.ts'
 import { createTemporaryDirectory } from '../support/temporary-directory.ts'
+import { WARM_UP_RUNS } from '../support/warm-up.ts'
 
-const WARM_UP_RUNS = 20
 /** A model that no hit may have to wait for. */
 const LATENCY_MS = 500
 const TASK = 'Write a function that reverses a string, and say how it works.'
@@ -25,17 +25,25 @@ export const run: BenchCase = async ({ options, postgres }) => {
   const client = await registerClient(app.baseUrl)
   const asked = await client.runDeveloper(TASK, { cache: 'use' })
 
-  const hitMs: number[] = []
-  for (let index = -WARM_UP_RUNS; index < options.runs; index++) {
+  const hit = async (): Promise<number> => {
     const { ms, value } = await timed(() => client.runDeveloper(TASK, { cache: 'use' }))
     if (value.cache !== 'hit' || value.output?.text !== asked.output?.text) {
       throw new Error(`run ${value.id} was no hit: ${JSON.stringify(value)}`)
     }
-    if (index >= 0) hitMs.push(ms)
+    return ms
   }
+  const firstMs: number[] = []
+  for (let index = 0; index < WARM_UP_RUNS; index++) {
+    const ms = await hit()
+    if (index < options.runs) firstMs.push(ms)
+  }
+  await database.analyze()
+
+  const hitMs: number[] = []
+  for (let index = 0; index < options.runs; index++) hitMs.push(await hit())
   const medianMs = median(hitMs)
   return {
-    table: [{ path: 'hit, waiting run', 'median ms': medianMs.toFixed(2), 'p99 ms': percentile(hitMs, 99).toFixed(2) }],
+    table: [describe('hit, waiting run', hitMs), describe('the same, the first ones of a new server', firstMs)],
     checks: [
       {
         what: 'hit, median',
@@ -44,8 +52,12 @@ export const run: BenchCase = async ({ options, postgres }) => {
         met: medianMs <= MAX_HIT_MS,
       },
     ],
-    notes: [`${options.runs} hits, one at a time; the model would take ${LATENCY_MS} ms`],
+    notes: [`${options.runs} hits, one at a time, after ${WARM_UP_RUNS}; the model would take ${LATENCY_MS} ms`],
     errors: 0,
-    measurements: { hitMs },
+    measurements: { hitMs, firstMs },
   }
+}
+
+function describe(path: string, ms: readonly number[]) {
+  return { path, 'median ms': median(ms).toFixed(2), 'p99 ms': percentile(ms, 99).toFixed(2) }
 }

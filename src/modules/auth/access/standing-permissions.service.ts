@@ -15,10 +15,11 @@ export class StandingPermissions {
   /**
    * Those that requests of theirs would have at this moment, in their order; none once the member is gone or suspended, or the key
    * deleted or expired.
+   * @param until a moment to come by which the key must not have expired either
    */
-  async of(requesters: readonly Requester[]): Promise<ReadonlySet<Permission>[]> {
+  async of(requesters: readonly Requester[], until: Date | null = null): Promise<ReadonlySet<Permission>[]> {
     if (requesters.length === 0) return []
-    const standings = await this.standings.findStandings(requesters)
+    const standings = await this.standings.findStandings(requesters, until)
     return standings.map((standing) => {
       if (!standing) return NONE
       const permissions = permissionsOf(standing.role)

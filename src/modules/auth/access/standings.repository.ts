@@ -94,20 +94,24 @@ export class StandingsRepository {
    * The roles of members, and the scopes of the keys that they act by, in the order of the keys; null where either does not stand any
    * more. Of several tenants in one flight. For what is due, not for requests.
    */
-  findStandings(keys: readonly StandingKey[]): Promise<(Standing | null)[]> {
+  findStandings(keys: readonly StandingKey[], until: Date | null): Promise<(Standing | null)[]> {
     return this.timers.flight({}, (tx) =>
-      Promise.all(keys.map((key) => tx.within({ tenantId: key.tenantId }, () => this.findStanding(key, tx)))),
+      Promise.all(keys.map((key) => tx.within({ tenantId: key.tenantId }, () => this.findStanding(key, until, tx)))),
     )
   }
 
-  private async findStanding({ tenantId, userId, apiKeyId }: StandingKey, tx: Tx): Promise<Standing | null> {
+  private async findStanding(
+    { tenantId, userId, apiKeyId }: StandingKey,
+    until: Date | null,
+    tx: Tx,
+  ): Promise<Standing | null> {
     const rows = await tx.query<Standing>({
       name: 'standing',
       text: `SELECT m.role, k.scopes FROM memberships m
                  LEFT JOIN api_keys k ON k.tenant_id = m.tenant_id AND k.id = $3 AND k.user_id = m.user_id
-                  AND (k.expires_at IS NULL OR k.expires_at > now())
+                  AND (k.expires_at IS NULL OR k.expires_at > greatest(now(), $4::timestamptz))
                 WHERE m.tenant_id = $1 AND m.user_id = $2 AND m.disabled_at IS NULL AND ($3::uuid IS NULL OR k.id IS NOT NULL)`,
-      values: [tenantId, userId, apiKeyId],
+      values: [tenantId, userId, apiKeyId, until],
     })
     return rows[0] ?? null
   }

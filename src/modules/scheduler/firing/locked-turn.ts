@@ -68,6 +68,13 @@ export function lockTurn(prepared: PreparedTurn, row: LockedRow, watch: Watch): 
   }
 }
 
+/** Whether it can be known what a schedule that is at rest does when it is next due: it fires, nothing refuses that, and another time follows. */
+export function isForeseeable({ schedule, plans }: PreparedTurn): boolean {
+  const { nextNominalAt, executions } = schedule
+  if (nextNominalAt === null || plans.get(keyOf(schedule))?.refusal !== null) return false
+  return placeAfter({ ...schedule, executions: executions + 1 }, nextNominalAt).endedReason === null
+}
+
 /** Nothing of it is under way that could end, or begin, by itself. */
 export function isAtRest({ running, waitingCount, ends, isStale }: LockedRow): boolean {
   return running.length === 0 && Number(waitingCount) === 0 && ends.length === 0 && !isStale
@@ -86,9 +93,13 @@ export function isPlain(turn: LockedTurn): boolean {
 }
 
 /** About how much the runs that it makes take on their way to the database. */
-export function runBytesOf({ schedule: { task, input }, moves: { add, start } }: LockedTurn): number {
-  const runs = start.length + add.filter(({ run }) => run === 'start').length
-  return runs * (task.length + (input.context?.length ?? 0))
+export function runBytesOf({ schedule, moves: { add, start } }: LockedTurn): number {
+  return (start.length + add.filter(({ run }) => run === 'start').length) * bytesOfRun(schedule)
+}
+
+/** The same of one run. */
+export function bytesOfRun({ task, input }: Pick<ScheduleRecord, 'task' | 'input'>): number {
+  return task.length + (input.context?.length ?? 0)
 }
 
 function withStanding(schedule: ScheduleRecord, row: LockedRow): ScheduleRecord {

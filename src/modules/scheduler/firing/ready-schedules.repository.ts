@@ -72,6 +72,27 @@ export class ReadySchedulesRepository {
     }
   }
 
+  /** Of those that are due at one instant, some, in an order of chance: replicas that ask at the same moment then begin with different ones. */
+  listCrowd({
+    dueAt,
+    except,
+    limit,
+  }: {
+    dueAt: Date
+    except: readonly string[]
+    limit: number
+  }): Promise<ScheduleKey[]> {
+    return this.database.timers.read<ScheduleKey>(
+      { purpose: 'scheduler.dispatch' },
+      {
+        name: 'schedules_crowd',
+        text: `SELECT tenant_id AS "tenantId", id FROM scheduled_tasks
+                WHERE next_run_at = $1 AND id <> ALL($2) ORDER BY random() LIMIT $3`,
+        values: [dueAt, except, limit],
+      },
+    )
+  }
+
   /** Those whose next time an older time zone database gave, behind `after`; versions sort by their age (`2026a` < `2026b`). */
   listStale(tzVersion: string, after: ScheduleKey | null, limit: number): Promise<ScheduleKey[]> {
     return this.database.timers.read<ScheduleKey>(

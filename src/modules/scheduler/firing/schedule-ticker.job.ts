@@ -1,6 +1,6 @@
 import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap } from '@nestjs/common'
 import { PinoLogger } from 'nestjs-pino'
-import { ReadySchedulesRepository, type UpcomingSchedule } from './ready-schedules.repository.js'
+import { ReadySchedulesRepository } from './ready-schedules.repository.js'
 import { ScheduleBell } from './schedule-bell.service.js'
 import { TurnRounds } from './turn-rounds.service.js'
 import { AHEAD_MS, TurnsAhead } from './turns-ahead.service.js'
@@ -44,8 +44,9 @@ export class ScheduleTicker implements OnApplicationBootstrap, BeforeApplication
   async beforeApplicationShutdown(): Promise<void> {
     this.isStopping = true
     this.wake()
+    await this.ahead.close()
     await this.ticking
-    await Promise.all([this.rounds.close(), this.ahead.close()])
+    await this.rounds.close()
   }
 
   private async tick(): Promise<void> {
@@ -64,8 +65,8 @@ export class ScheduleTicker implements OnApplicationBootstrap, BeforeApplication
       const look = { limit: SCHEDULES_PER_LOOK, aheadMs: LOOK_AHEAD_MS, except }
       const { ready, upcoming, isFull } = await this.ready.look(look)
       void this.take(ready)
-      const isAhead = this.takeAhead(upcoming)
-      return isFull || isAhead ? MIN_REST_MS : Math.min(BACKSTOP_MS, this.ahead.restMs(upcoming))
+      this.ahead.take(upcoming, () => this.ring(0))
+      return isFull ? MIN_REST_MS : Math.min(BACKSTOP_MS, this.ahead.restMs(upcoming))
     } catch (error) {
       this.logger.warn({ err: error, event: 'schedule_look_failed' }, 'schedule_look_failed')
       return BACKSTOP_MS
@@ -75,13 +76,6 @@ export class ScheduleTicker implements OnApplicationBootstrap, BeforeApplication
   /** Those that had something to do may have more, and their next time is to be learned. */
   private async take(ready: Parameters<TurnRounds['take']>[0]): Promise<void> {
     if (ready.length > 0 && (await this.rounds.take(ready))) this.ring(0)
-  }
-
-  /** What is due comes first. @returns whether there may be more to begin with */
-  private takeAhead(upcoming: readonly UpcomingSchedule[]): boolean {
-    const turns = this.rounds.isIdle ? this.ahead.take(upcoming) : null
-    void turns?.then(() => this.ring(0))
-    return turns !== null
   }
 
   /** Those who ring within a moment share a look. */

@@ -14,6 +14,7 @@ import { ScheduleTriggered } from '../schedules/schedule.events.js'
 import { toRecord } from '../schedules/schedule-columns.js'
 import type { ScheduleRecord } from '../schedules/schedule.js'
 import { RequestedExecutions } from './requested-executions.service.js'
+import { ScheduleTurns } from './schedule-turns.service.js'
 import { TurnPlans } from './turn-plans.service.js'
 import { TurnsRepository } from './turns.repository.js'
 
@@ -32,7 +33,8 @@ interface Trigger {
 export class ScheduleTrigger {
   constructor(
     private readonly database: Database,
-    private readonly turns: TurnsRepository,
+    private readonly rows: TurnsRepository,
+    private readonly turns: ScheduleTurns,
     private readonly plans: TurnPlans,
     private readonly requested: RequestedExecutions,
     private readonly events: EventBus,
@@ -44,11 +46,12 @@ export class ScheduleTrigger {
     const { tenantId } = principal
     assertMayRunSchedules(principal)
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-      const [row] = isUuid(id) ? await this.turns.listUpcoming([{ tenantId, ids: [id] }]) : []
+      const [row] = isUuid(id) ? await this.rows.listUpcoming([{ tenantId, ids: [id] }]) : []
       if (!row) throw noSuchSchedule()
       const schedule = toRecord(row)
       const run = await this.plans.planOrThrow(schedule, principal)
       const trigger = { principal, schedule, run }
+      await this.turns.whenFree(schedule)
       const execution = await this.database.transaction({ tenantId }, (tx) => this.fire(trigger, tx))
       if (execution) return execution
     }
@@ -58,7 +61,7 @@ export class ScheduleTrigger {
   /** Null: the schedule has changed meanwhile. */
   private async fire({ principal, schedule, run }: Trigger, tx: Tx): Promise<Execution | null> {
     const { tenantId, id } = schedule
-    const [row] = await this.turns.lock([{ tenantId, ids: [id] }], 'asked', tx)
+    const [row] = await this.rows.lock([{ tenantId, ids: [id] }], 'asked', tx)
     if (!row) throw noSuchSchedule()
     if (Number(row.revision) !== schedule.revision) return null
     const body = toExecution(await this.requested.add({ schedule, row, requester: principal, run }, tx))

@@ -4,7 +4,9 @@ import { Database } from '#platform/database/database.js'
 import type { ScheduleKey } from '../schedules/schedule.js'
 import type { Tx } from '#platform/database/tx.js'
 import {
+  bytesOfRun,
   isAtRest,
+  isForeseeable,
   isPlain,
   type LockedTurn,
   lockTurn,
@@ -25,6 +27,12 @@ const MAX_TURNS = 10
 const MAX_RUN_BYTES = 4_000_000
 /** Others have theirs as well. */
 const MAX_COMPUTING_MS = 20
+
+/** The last of the wait for a due time is the database's, whose clock it is. */
+const DATABASE_WAIT_MS = 20
+/** A schedule that is held ahead is free by then, and so is one whose turn is taken. */
+const MAX_HELD_MS = 1500
+const HELD_POLL_MS = 25
 
 /** What a batch of turns has come to. */
 interface TurnsTaken {
@@ -61,11 +69,18 @@ export class ScheduleTurns {
 
   /** Does all that is due of one schedule at this moment: before a change of it, and after. In transactions of its own. */
   async take({ tenantId, id }: ScheduleKey): Promise<void> {
+    await this.whenFree({ tenantId, id })
     for (let turn = 0; turn < MAX_TURNS; turn += 1) {
       const prepared = await this.preparation.prepare([{ tenantId, ids: [id] }], 'asked')
       const { hasMore } = await this.takeBatch(prepared, 'asked')
       if (!hasMore) return
     }
+  }
+
+  /** Waits for whoever holds a schedule, with no connection in hand: one that is held ahead is held for long. Not for ever. */
+  async whenFree(key: ScheduleKey): Promise<void> {
+    const deadlineMs = performance.now() + MAX_HELD_MS
+    while (performance.now() < deadlineMs && (await this.repository.isHeld(key))) await sleep(HELD_POLL_MS)
   }
 
   /**
@@ -74,18 +89,21 @@ export class ScheduleTurns {
    * @param signal ends the wait; nothing has happened then
    */
   async takeAhead(schedules: readonly TenantSchedules[], dueAt: Date, signal: AbortSignal): Promise<TurnsTaken> {
-    const prepared = await this.preparation.prepare(schedules, { dueAt })
+    const prepared = foreseeable(await this.preparation.prepare(schedules, { dueAt }))
     if (prepared.size === 0) return NOTHING
     const watch = await this.watch.look()
     return this.database.timers.transaction({}, async (tx) => {
+      // From before the clock is read: what this is wrong by is early, and waited for by the database.
+      const askedMs = performance.now()
       const standing = await this.lock(prepared, { dueAt }, tx)
-      const clock = startClock(standing)
+      const nowMs = standing[0]?.row.now.getTime() ?? 0
       const resting = standing.filter(({ row }) => isAtRest(row))
       const atDueTime = resting.map(({ one, row }) => ({ one, row: { ...row, now: dueAt } }))
       const turns = (await takeAll(atDueTime, watch)).filter(isPlain)
       if (turns.length === 0) return NOTHING
       const wait = async (): Promise<Date> => {
-        await sleep(Math.max(0, dueAt.getTime() - clock()), undefined, { signal })
+        const restMs = dueAt.getTime() - nowMs - (performance.now() - askedMs)
+        await sleep(Math.max(0, restMs - DATABASE_WAIT_MS), undefined, { signal })
         return this.repository.waitUntil(dueAt, tx)
       }
       const ordered = await this.writer.writeAhead(turns, dueAt, wait, tx)
@@ -119,11 +137,15 @@ export class ScheduleTurns {
   }
 }
 
-/** What the database's clock shows, from what it showed a moment ago: the host's may jump. @returns milliseconds since 1970 */
-function startClock([first]: readonly Standing[]): () => number {
-  const startedMs = performance.now()
-  const thenMs = first?.row.now.getTime() ?? 0
-  return () => thenMs + performance.now() - startedMs
+/** Of one transaction, those for which it can be known what they do when they are due. */
+function foreseeable(prepared: ReadonlyMap<string, PreparedTurn>): ReadonlyMap<string, PreparedTurn> {
+  let bytes = 0
+  const some = [...prepared].filter(([, one]) => {
+    if (!isForeseeable(one)) return false
+    bytes += bytesOfRun(one.schedule)
+    return bytes <= MAX_RUN_BYTES
+  })
+  return new Map(some)
 }
 
 /** In one order: whoever waits for locks of several tenants waits for them in the same. */

@@ -19,10 +19,16 @@ export class TurnPlans {
     private readonly orders: RunOrders,
   ) {}
 
-  /** Who may not start runs at this moment, of those in whose names they would be. By {@link keyOf}. */
-  async findRefusals(requesters: readonly RunRequester[]): Promise<ReadonlyMap<string, string | null>> {
+  /**
+   * Who may not start runs at this moment, of those in whose names they would be. By {@link keyOf}.
+   * @param until may not by then, either, as far as it is known
+   */
+  async findRefusals(
+    requesters: readonly RunRequester[],
+    until: Date | null = null,
+  ): Promise<ReadonlyMap<string, string | null>> {
     const unique = uniqueRequesters(requesters)
-    const permissions = await this.permissions.of(unique)
+    const permissions = await this.permissions.of(unique, until)
     const refusals = unique.map((requester, index): [string, string | null] => {
       const mayRun = mayRunSchedules(permissions[index] ?? new Set())
       return [keyOf(requester), mayRun ? null : EXECUTION_REASONS.notPermitted]

@@ -32,7 +32,11 @@ export class TurnPreparation {
     const gone = byTenant(rows.filter(({ isDeleted }) => isDeleted))
     for (const some of gone) await this.repository.forgetEnds(some)
     const upcoming = rows.filter(({ isDeleted }) => !isDeleted).map(toUpcoming)
-    const refusals = await this.plans.findRefusals(upcoming.flatMap(({ requesters }) => requesters))
+    const until = typeof occasion === 'string' ? null : occasion.dueAt
+    const refusals = await this.plans.findRefusals(
+      upcoming.flatMap(({ requesters }) => requesters),
+      until,
+    )
     const prepared = upcoming.map(async ({ schedule, requesters }): Promise<[string, PreparedTurn]> => {
       const plans = requesters.map(async (requester): Promise<[string, RunPlan]> => {
         const refusal = refusals.get(keyOf(requester)) ?? null

@@ -54,10 +54,6 @@ export class TurnRounds {
     return taken.includes(true)
   }
 
-  get isIdle(): boolean {
-    return this.busy.size === 0
-  }
-
   /** Has runs looked for that somebody else has ordered, when no due time waits any more. */
   async announce(ordered: number): Promise<void> {
     this.noteOrdered(ordered)

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common'
 import { PinoLogger } from 'nestjs-pino'
-import type { UpcomingSchedule } from './ready-schedules.repository.js'
+import { ReadySchedulesRepository, type UpcomingSchedule } from './ready-schedules.repository.js'
 import { ScheduleTurns } from './schedule-turns.service.js'
 import { type Batch, idsOf, toBatches } from './turn-batches.js'
 import { TurnRounds } from './turn-rounds.service.js'
@@ -11,7 +11,17 @@ export const AHEAD_MS = 900
 const CROWD = 50
 const SCHEDULES_PER_BATCH = 300
 /** Each holds a connection of those for what is due until then. */
-export const BATCHES_AHEAD = 2
+const BATCHES_AHEAD = 2
+/** Of one instant: schedules that could not be had are another replica's, or are not to be had ahead. */
+const MAX_BATCHES_TRIED = 4
+/** What replicas have written ahead is committed by then; what is left is looked at after that. */
+const SETTLED_MS = 25
+
+/** What was tried of an instant. */
+interface Attempts {
+  readonly ids: Set<string>
+  batches: number
+}
 
 /**
  * Fires crowds in time: of many schedules that are due at one instant the last would be late by what the others take, so that
@@ -21,11 +31,13 @@ export const BATCHES_AHEAD = 2
 export class TurnsAhead {
   private readonly held = new Set<Promise<void>>()
   private readonly heldIds = new Set<string>()
-  /** By schedule, the due times that were tried, in milliseconds since 1970: what could not be had then is another replica's, or not to be had. */
-  private readonly tried = new Map<string, number>()
+  /** By instant, in milliseconds since 1970. */
+  private readonly attempts = new Map<number, Attempts>()
   private readonly closing = new AbortController()
+  private filling: Promise<void> | undefined
 
   constructor(
+    private readonly ready: ReadySchedulesRepository,
     private readonly turns: ScheduleTurns,
     private readonly rounds: TurnRounds,
     private readonly logger: PinoLogger,
@@ -40,68 +52,84 @@ export class TurnsAhead {
 
   /** Until there is a crowd to begin with, or a schedule is due; `Infinity`: neither, of these. */
   restMs(upcoming: readonly UpcomingSchedule[]): number {
-    const [first] = this.nextCrowd(upcoming)
-    // One whose time to begin has come waits for what is due, which rings.
-    const beginsInMs = first && first.inMs > AHEAD_MS ? first.inMs - AHEAD_MS : Infinity
-    return Math.min(beginsInMs, ...upcoming.map(({ inMs }) => inMs))
+    const next = this.nextCrowd(upcoming)
+    const beginsInMs = next && next.inMs > AHEAD_MS ? next.inMs - AHEAD_MS : Infinity
+    const dueInMs = upcoming.map(({ dueAt, inMs }) => inMs + (this.attempts.has(dueAt.getTime()) ? SETTLED_MS : 0))
+    return Math.min(beginsInMs, ...dueInMs)
   }
 
   /**
-   * Begins with the next crowd, as far as there is room. Nobody needs to wait for it.
-   * @returns resolves when all of it is over; null: it has not begun with any. Never rejects.
+   * Begins with the next crowd, as far as there is room.
+   * @param ring is called each time that there is room again
    */
-  take(upcoming: readonly UpcomingSchedule[]): Promise<unknown> | null {
-    const crowd = this.nextCrowd(upcoming)
-    const [first] = crowd
-    if (!first || first.inMs > AHEAD_MS || this.closing.signal.aborted) return null
-    this.forget(first.dueAt.getTime() - first.inMs)
-    const batches = toBatches(crowd, SCHEDULES_PER_BATCH).slice(0, BATCHES_AHEAD - this.held.size)
-    return Promise.all(batches.map((batch) => this.hold(batch, first.dueAt)))
+  take(upcoming: readonly UpcomingSchedule[], ring: () => void): void {
+    const next = this.nextCrowd(upcoming)
+    if (!next || next.inMs > AHEAD_MS || this.filling || this.closing.signal.aborted) return
+    this.forgetBefore(next.dueAt.getTime() - next.inMs)
+    this.filling = this.fill(next.dueAt, ring).finally(() => (this.filling = undefined))
   }
 
   /** Gives back what is held. */
   async close(): Promise<void> {
     this.closing.abort()
+    await this.filling
     await Promise.all(this.held)
   }
 
-  /** The first that are due at one instant in sufficient numbers, and may be had. */
-  private nextCrowd(upcoming: readonly UpcomingSchedule[]): UpcomingSchedule[] {
-    if (this.held.size >= BATCHES_AHEAD) return []
-    const free = upcoming.filter(({ id, dueAt }) => this.tried.get(id) !== dueAt.getTime())
-    const crowds = [...Map.groupBy(free, ({ dueAt }) => dueAt.getTime()).values()]
-    const [next] = crowds.filter(({ length }) => length >= CROWD).toSorted(([a], [b]) => a!.inMs - b!.inMs)
-    return next ?? []
+  /** The first instant at which so many are due, and of which there may be some to be had. */
+  private nextCrowd(upcoming: readonly UpcomingSchedule[]): UpcomingSchedule | undefined {
+    if (this.held.size >= BATCHES_AHEAD) return undefined
+    const crowds = [...Map.groupBy(upcoming, ({ dueAt }) => dueAt.getTime())].flatMap(([dueMs, [first, ...others]]) => {
+      const isOpen = (this.attempts.get(dueMs)?.batches ?? 0) < MAX_BATCHES_TRIED
+      return first && others.length + 1 >= CROWD && isOpen ? [first] : []
+    })
+    return crowds.toSorted((a, b) => a.inMs - b.inMs)[0]
   }
 
-  private forget(beforeMs: number): void {
-    for (const [id, dueMs] of this.tried) if (dueMs < beforeMs) this.tried.delete(id)
+  private forgetBefore(nowMs: number): void {
+    for (const dueMs of this.attempts.keys()) if (dueMs < nowMs) this.attempts.delete(dueMs)
   }
 
-  private hold(batch: Batch, dueAt: Date): Promise<void> {
-    const ids = idsOf(batch)
-    for (const id of ids) {
-      this.heldIds.add(id)
-      this.tried.set(id, dueAt.getTime())
+  /** Never rejects. */
+  private async fill(dueAt: Date, ring: () => void): Promise<void> {
+    const attempts = this.attempts.get(dueAt.getTime()) ?? { ids: new Set<string>(), batches: 0 }
+    this.attempts.set(dueAt.getTime(), attempts)
+    const room = BATCHES_AHEAD - this.held.size
+    try {
+      const ask = { dueAt, except: [...attempts.ids], limit: room * SCHEDULES_PER_BATCH }
+      const crowd = await this.ready.listCrowd(ask)
+      if (crowd.length === 0) attempts.batches = MAX_BATCHES_TRIED
+      for (const batch of toBatches(crowd, SCHEDULES_PER_BATCH).slice(0, room)) {
+        attempts.batches += 1
+        for (const id of idsOf(batch)) attempts.ids.add(id)
+        this.hold(batch, dueAt, ring)
+      }
+    } catch (error) {
+      attempts.batches = MAX_BATCHES_TRIED
+      this.logger.warn({ err: error, event: 'schedules_ahead_failed' }, 'schedules_ahead_failed')
     }
+  }
+
+  private hold(batch: Batch, dueAt: Date, ring: () => void): void {
+    const ids = idsOf(batch)
+    for (const id of ids) this.heldIds.add(id)
     const turns = this.fire(batch, dueAt).finally(() => {
       this.held.delete(turns)
       for (const id of ids) this.heldIds.delete(id)
+      ring()
     })
     this.held.add(turns)
-    return turns
   }
 
+  /** Never rejects. */
   private async fire(batch: Batch, dueAt: Date): Promise<void> {
     try {
       const { ordered } = await this.turns.takeAhead(batch, dueAt, this.closing.signal)
       await this.rounds.announce(ordered)
     } catch (error) {
       if (this.closing.signal.aborted) return
-      this.logger.warn(
-        { err: error, event: 'schedules_ahead_failed', schedules: idsOf(batch).length },
-        'schedules_ahead_failed',
-      )
+      const fields = { err: error, event: 'schedules_ahead_failed', schedules: idsOf(batch).length }
+      this.logger.warn(fields, 'schedules_ahead_failed')
     }
   }
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import { Database } from '#platform/database/database.js'
 import type { Tx } from '#platform/database/tx.js'
+import type { ScheduleKey } from '../schedules/schedule.js'
 import { SCHEDULE_COLUMNS } from '../schedules/schedule-columns.js'
 import { TZ_DATABASE_VERSION } from '../timing/tz-database.js'
 import type { TenantSchedules } from './tenant-schedules.js'
@@ -14,14 +15,19 @@ export type TurnOccasion = 'asked' | 'ready' | { readonly dueAt: Date }
 
 /** Of those that wait, as many as one turn looks at. */
 const MAX_WAITING_READ = 10
-/** A turn is prepared for what becomes due while it is. */
+/** A turn is prepared for what becomes due while it is, or at a moment to come. */
 const PREPARED_AHEAD_MS = 1000
+const PREPARED_CROWD_MS = 60_000
 const LOCK_TIMEOUT_MS = 2000
 /** A replica that stands still holds up others no longer than this. */
 const IDLE_TIMEOUT_MS = 3000
 /** Those that are due now go before those that are made up for. */
 const WAITING_ORDER = `e.trigger = 'backfill', e.queued_since, e.nominal_at, e.id`
 const OPEN = `e.tenant_id = s.tenant_id AND e.schedule_id = s.id AND e.status = 'running'`
+
+/** Nothing of it is under way, and it knows of all that has ended. */
+const AT_REST = `NOT EXISTS (SELECT 1 FROM task_executions e WHERE ${OPEN})
+  AND NOT EXISTS (SELECT 1 FROM task_executions e WHERE e.tenant_id = s.tenant_id AND e.schedule_id = s.id AND e.is_uncounted)`
 
 /** Its next time is by an older version of the time zone database than `$3`. Only cron knows zones. */
 const STALE = 's.cron IS NOT NULL AND s.next_run_at IS NOT NULL AND s.tz_version < $3'
@@ -39,6 +45,7 @@ export class TurnsRepository {
    */
   async listUpcoming(schedules: readonly TenantSchedules[], occasion: TurnOccasion = 'asked'): Promise<UpcomingRow[]> {
     const { suffix, condition, values } = conditionOf(occasion, '$6')
+    const aheadMs = typeof occasion === 'string' ? PREPARED_AHEAD_MS : PREPARED_CROWD_MS
     const rows = await this.database.timers.flight({}, (tx) =>
       Promise.all(
         schedules.map(({ tenantId, ids }) =>
@@ -51,7 +58,7 @@ export class TurnsRepository {
                                    WHERE ${OPEN} AND e.queued_since IS NOT NULL ORDER BY ${WAITING_ORDER} LIMIT $4) AS "waitingFor"
                        FROM scheduled_tasks s
                       WHERE s.tenant_id = $1 AND s.id = ANY($2) AND ${condition ?? 's.deleted_at IS NULL'}`,
-              values: [tenantId, ids, TZ_DATABASE_VERSION, MAX_WAITING_READ, PREPARED_AHEAD_MS, ...values],
+              values: [tenantId, ids, TZ_DATABASE_VERSION, MAX_WAITING_READ, aheadMs, ...values],
             }),
           ),
         ),
@@ -88,6 +95,20 @@ export class TurnsRepository {
         values: [tenantId, ids],
       }),
     )
+  }
+
+  /** Whether somebody holds it at this moment. */
+  async isHeld({ tenantId, id }: ScheduleKey): Promise<boolean> {
+    const rows = await this.database.timers.flight({ tenantId }, (tx) =>
+      tx.query<{ isHeld: boolean }>({
+        name: 'schedule_is_held',
+        text: `WITH free AS (SELECT 1 FROM scheduled_tasks WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE SKIP LOCKED)
+               SELECT EXISTS (SELECT 1 FROM scheduled_tasks WHERE tenant_id = $1 AND id = $2)
+                      AND NOT EXISTS (SELECT 1 FROM free) AS "isHeld"`,
+        values: [tenantId, id],
+      }),
+    )
+    return rows[0]?.isHeld ?? false
   }
 
   /** Holds what `tx` has written back until a moment. @returns when it went on, which may be later */
@@ -151,6 +172,6 @@ function conditionOf(
   if (occasion === 'asked') return { suffix: '', condition: null, values: [] }
   if (occasion === 'ready') return { suffix: '_ready', condition: READY, values: [] }
   // No index can find `IS NOT DISTINCT FROM`: that of due times would give all tenants' schedules that are due then, to each tenant.
-  const condition = `s.next_run_at IS NOT DISTINCT FROM ${parameter} AND NOT s.is_woken`
+  const condition = `s.next_run_at IS NOT DISTINCT FROM ${parameter} AND NOT s.is_woken AND ${AT_REST}`
   return { suffix: '_ahead', condition, values: [occasion.dueAt] }
 }
