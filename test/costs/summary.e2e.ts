@@ -358,6 +358,18 @@ describe('a summary', () => {
     expect((await other.request({ url: `${url}agent,day` })).json()).toMatchObject({ executions: 10_100 })
   })
 
+  it('need not be sent again while nothing has changed, also without a range', async () => {
+    const url = '/v1/costs/summary?groupBy=agent'
+    const statuses: number[] = []
+    // Twice, should an hour end between the two.
+    for (let tries = 0; tries < 2 && statuses.at(-1) !== 304; tries += 1) {
+      const { headers } = await user.request({ url })
+      const again = await user.request({ url, headers: { 'if-none-match': String(headers['etag']) } })
+      statuses.push(again.statusCode)
+    }
+    expect(statuses.at(-1)).toBe(304)
+  })
+
   it('takes the permission to read costs', async () => {
     const key = await plantApiKey(app, user, ['runs:read'])
     for (const path of ['summary', 'entries', 'export.csv', 'export.ndjson']) {

@@ -16,7 +16,7 @@ const timestamp = z.iso.datetime({ precision: 3 })
 export const costSummaryQuerySchema = z.strictObject({
   ...costFilterShape,
   from: costFilterShape.from.describe(`Inclusive; ${DEFAULT_RANGE_DAYS} days before \`to\` unless said.`),
-  to: costFilterShape.to.describe('Exclusive; now unless said.'),
+  to: costFilterShape.to.describe('Exclusive; the end of this hour unless said.'),
   groupBy: z
     .string()
     .max(100)

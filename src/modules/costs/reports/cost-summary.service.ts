@@ -14,6 +14,7 @@ import {
 } from './cost-summary.schemas.js'
 import { type TimeRange, toHourParts } from './hour-parts.js'
 
+const MS_PER_HOUR = 3_600_000
 const MS_PER_DAY = 86_400_000
 
 /** Sums up what a tenant has spent. */
@@ -46,8 +47,10 @@ export class CostSummaries {
     }
   }
 
+  /** Up to the end of this hour unless said: whoever asks again, and of whom nothing has changed, gets the same answer. */
   private rangeOf({ from, to }: Pick<CostSummaryQuery, 'from' | 'to'>): TimeRange {
-    const end = to === undefined ? this.clock.now() : new Date(to)
+    const endOfHourMs = (Math.floor(this.clock.now().getTime() / MS_PER_HOUR) + 1) * MS_PER_HOUR
+    const end = new Date(to ?? endOfHourMs)
     const begin = from === undefined ? new Date(end.getTime() - DEFAULT_RANGE_DAYS * MS_PER_DAY) : new Date(from)
     if (begin > end) throw invalidField('/from', 'Must not be later than `to`.')
     return { from: begin, to: end }
