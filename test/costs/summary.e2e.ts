@@ -264,11 +264,11 @@ describe('a summary', () => {
     ])
   })
 
-  it('tells of the last 30 days until now unless it is asked for others', async () => {
+  it('tells of the 30 days until the end of this hour unless it is asked for others', async () => {
     const other = await TestUser.register(app)
     const run = { tenantId: other.tenantId, runId: await plantRun(app, other.tenantId) }
     const ago = (ms: number): PlantedEntry => ({ createdAt: new Date(Date.now() - ms), costUsd: '1' })
-    await plantEntries(app, run, [ago(1000), ago(30 * MS_PER_DAY - 60_000), ago(30 * MS_PER_DAY + 60_000)])
+    await plantEntries(app, run, [ago(1000), ago(30 * MS_PER_DAY - 2 * MS_PER_HOUR), ago(30 * MS_PER_DAY + 60_000)])
     const summary = await summaryOf({}, other)
     expect(summary).toMatchObject({ totalCostUsd: '2', executions: 2, groups: [] })
     expect(Date.parse(summary.to) - Date.parse(summary.from)).toBe(30 * MS_PER_DAY)

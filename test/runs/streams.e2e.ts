@@ -220,7 +220,7 @@ describe('the answer', () => {
   it.each(['x', '-1', '1.5', '1e3', '99999999999999999'])('to the Last-Event-ID %s is 400', async (id) => {
     const headers = { 'last-event-id': id }
     const response = await user.request({ url: `/v1/runs/${log.runId}/events`, headers })
-    expectProblem(response, { status: 400, code: 'validation_failed', pointers: ['/Last-Event-ID'] })
+    expectProblem(response, { status: 400, code: 'validation_failed', pointers: ['/headers/last-event-id'] })
   })
 
   it('is 404 for a run that is not there, no id at all, or of another tenant', async () => {

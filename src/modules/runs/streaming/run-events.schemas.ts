@@ -18,7 +18,7 @@ const lastEventIdSchema = z
  */
 export function parseLastEventId(header: string | undefined): number {
   const parsed = lastEventIdSchema.safeParse(header ?? '')
-  if (!parsed.success) throw invalidField('/Last-Event-ID', 'Must be the id of an event of this run.')
+  if (!parsed.success) throw invalidField('/headers/last-event-id', 'Must be the id of an event of this run.')
   return parsed.data
 }
 
