@@ -40,7 +40,7 @@ beforeAll(async () => {
             '@daily', 'UTC', now(), 'skip', 0, 0, n % 5 > 0, now(), due, due, CASE WHEN n % 1000 = 1 THEN '2000a' ELSE '2026a' END,
             $1[1], now(), now()
        FROM generate_series(0, $3::integer - 1) AS n,
-            LATERAL (SELECT CASE WHEN n % 5 > 0 THEN now() + CASE WHEN n < $4::integer * 5 / 4 THEN interval '-1 s'
+            LATERAL (SELECT CASE WHEN n % 5 > 0 THEN date_trunc('milliseconds', now()) + CASE WHEN n < $4::integer * 5 / 4 THEN interval '-1 s'
                                 ELSE interval '1 day' + n * interval '1 s' END END AS due) AS d`,
     [tenants, TENANTS, SCHEDULES, DUE],
   )
@@ -79,6 +79,12 @@ afterAll(async () => database[Symbol.asyncDispose]())
 
 const tx = () => recorded.tx({ tenantId })
 
+async function dueAt(): Promise<Date> {
+  const sql = 'SELECT next_run_at AS "dueAt" FROM scheduled_tasks WHERE id = $1'
+  const [row] = await database.rows<{ dueAt: Date }>(sql, [scheduleIds[0]])
+  return row!.dueAt
+}
+
 async function expectIndexes(statements: readonly RecordedStatement[], tables: Record<string, RegExp>): Promise<void> {
   expect(statements).not.toEqual([])
   for (const statement of statements) {
@@ -109,17 +115,22 @@ it('a look at all tenants reads what is due, and what is to be taken note of, an
   ])
 })
 
+it('a crowd is read along its due time', async () => {
+  const ask = { dueAt: await dueAt(), except: scheduleIds.slice(0, 3), limit: 300 }
+  const [crowd] = await recorded.during(() => new ReadySchedulesRepository(recorded.database).listCrowd(ask))
+  expect(await scansOf(database, crowd!, 'once')).toEqual([
+    { table: 'scheduled_tasks', index: 'idx_scheduled_tasks_ready_to_run', rows: DUE - 3 },
+  ])
+  await expectIndexes([crowd!], { scheduled_tasks: /_ready_to_run$/ })
+})
+
 describe('a turn', () => {
   const turns = new TurnsRepository(recorded.database)
 
   it.each(['ready', 'asked', 'ahead'] as const)(
     'reads its schedules, and of their executions those that are open (%s)',
     async (kind) => {
-      const due = await database.rows<{ dueAt: Date }>(
-        'SELECT next_run_at AS "dueAt" FROM scheduled_tasks WHERE id = $1',
-        [scheduleIds[0]],
-      )
-      const occasion = kind === 'ahead' ? due[0]! : kind
+      const occasion = kind === 'ahead' ? { dueAt: await dueAt() } : kind
       const statements = await recorded.during(async () => {
         await turns.listUpcoming([{ tenantId, ids: scheduleIds }], occasion)
         await turns.lock([{ tenantId, ids: scheduleIds }], occasion, tx())
