@@ -84,15 +84,15 @@ describe('the cost of a run', () => {
     return run
   }
 
-  // gpt-4o-mini: 0.15 input, 0.08 cached input, 0.60 output, in US dollars for a million tokens.
+  // gpt-4o-mini: 0.15 input, 0.075 cached input, 0.60 output, in US dollars for a million tokens.
   it.each<[string, Partial<Usage>, string]>([
     ['of one input token', { promptTokens: 1, completionTokens: 0 }, '0.00000015'],
     ['of one output token', { promptTokens: 0, completionTokens: 1 }, '0.0000006'],
     ['of nothing', { promptTokens: 0, completionTokens: 0 }, '0'],
     ['of input and output', { promptTokens: 1234, completionTokens: 567 }, '0.0005253'],
-    ['with cached tokens, billed once', { promptTokens: 1001, cachedTokens: 333, completionTokens: 77 }, '0.00017304'],
-    ['that is all cached', { promptTokens: 1000, cachedTokens: 1000, completionTokens: 0 }, '0.00008'],
-    ['with more cached than there is', { promptTokens: 1000, cachedTokens: 1500, completionTokens: 0 }, '0.00008'],
+    ['with cached tokens, billed once', { promptTokens: 1001, cachedTokens: 333, completionTokens: 77 }, '0.000171375'],
+    ['that is all cached', { promptTokens: 1000, cachedTokens: 1000, completionTokens: 0 }, '0.000075'],
+    ['with more cached than there is', { promptTokens: 1000, cachedTokens: 1500, completionTokens: 0 }, '0.000075'],
     ['with reasoning, part of the output', { promptTokens: 0, completionTokens: 100, reasoningTokens: 90 }, '0.00006'],
     ['of a very large call', { promptTokens: 999_999_999, completionTokens: 999_999_999 }, '749.99999925'],
   ])('is exact: a call %s', async (_what, usage, expected) => {
@@ -177,9 +177,9 @@ describe('the cost of a run', () => {
       output_tokens: '50',
       reasoning_tokens: '20',
       input_usd_per_million: '0.15',
-      cached_input_usd_per_million: '0.08',
+      cached_input_usd_per_million: '0.075',
       output_usd_per_million: '0.6',
-      cost_usd: '0.000138',
+      cost_usd: '0.000135',
       same_transaction: true,
       same_cost: true,
       same_tokens: true,
@@ -223,7 +223,7 @@ describe('MODEL_PRICES_FILE', () => {
     // Without a price of their own cached tokens cost what all input does. No digit of any is lost.
     expect(await costOf('openai/house-model')).toBe('50000.00000000000000095')
     expect(await costOf('openai/gift')).toBe('0')
-    expect(await costOf('openai/gpt-5-mini')).toBe('0.000218')
+    expect(await costOf('openai/gpt-5-mini')).toBe('0.000215')
   })
 
   it('is read as JSON, too', async () => {

@@ -360,13 +360,13 @@ describe('a run that was re-rated', () => {
     })
     await rerate(owner, { dryRun: false })
     // The boss asked twice: 900 × 0.15 + 100 × 0.08 + 10 × 0.6 millionths.
-    expect(await costs()).toEqual({ boss: '0.003328', first: '0.00101', second: '0.00202' })
+    expect(await costs()).toEqual({ boss: '0.003327', first: '0.00101', second: '0.00202' })
     const [steps] = await lab.app.sql(
       `SELECT trim_scale(sum(cost_usd)) AS sum, count(cost_usd)::integer AS count FROM run_steps
         WHERE tenant_id = $1 AND kind = 'model'`,
       [owner.tenantId],
     )
-    expect(steps).toEqual({ sum: '0.003328', count: 4 })
+    expect(steps).toEqual({ sum: '0.003327', count: 4 })
   })
 
   it('while it waits, ends with the sum of what it was re-rated to and what came after', async () => {

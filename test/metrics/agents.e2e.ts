@@ -4,7 +4,7 @@ import { statementsOf } from '../support/statements.js'
 import { TestApp } from '../support/test-app.js'
 import { TestUser } from '../support/test-user.js'
 import { DAY_MS, HOUR_MS, plantRuns, plantSaving, type PlantedRun, randomRuns, sumUp } from './planted-runs.js'
-import { costOf, countOf, durationsOf, entriesOf, isWithin, meanOf, percentileOf } from './recomputed.js'
+import { costOf, countOf, durationsOf, entriesOf, isWithin, meanOf, percentileOf, unpricedOf } from './recomputed.js'
 
 const URL = '/v1/metrics/agents'
 const UNCACHED = { 'cache-control': 'no-store' }
@@ -46,6 +46,7 @@ function expectedOf(agent: string, from: Date, to: Date) {
       model,
       executions: its.length,
       costUsd: costOf(its),
+      unpriced: unpricedOf(its),
       inputTokens: its.reduce((sum, { inputTokens }) => sum + inputTokens, 0),
       outputTokens: its.reduce((sum, { outputTokens }) => sum + outputTokens, 0),
     }
@@ -61,7 +62,7 @@ function expectedOf(agent: string, from: Date, to: Date) {
     p50DurationMs: percentileOf(durationsOf(own), 0.5),
     p95DurationMs: percentileOf(durationsOf(own), 0.95),
     costUsd: costOf(calls),
-    unpriced: calls.filter(({ costUsd }) => costUsd === null).length,
+    unpriced: unpricedOf(calls),
     models: models.toSorted((a, b) => b.executions - a.executions || (a.model < b.model ? -1 : 1)),
   }
 }

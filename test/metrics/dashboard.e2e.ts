@@ -9,7 +9,7 @@ import { TestApiKey } from '../support/test-api-key.js'
 import { TestApp } from '../support/test-app.js'
 import { TestUser } from '../support/test-user.js'
 import { DAY_MS, HOUR_MS, plantRuns, type PlantedRun, randomRuns, sumUp } from './planted-runs.js'
-import { costOf, countOf, durationsOf, entriesOf, isWithin, meanOf, percentileOf } from './recomputed.js'
+import { costOf, countOf, durationsOf, entriesOf, isWithin, meanOf, percentileOf, unpricedOf } from './recomputed.js'
 
 const URL = '/v1/metrics/dashboard'
 const BUILT_IN_AGENTS = 7
@@ -69,7 +69,7 @@ describe('the dashboard', () => {
       projects: { active: 0, total: 0 },
       runs: { today: 0, queued: 0, running: 0, last24h: 0, avgDurationMs: null, p95DurationMs: null, byStatus24h: [] },
       agents: { healthy: BUILT_IN_AGENTS, total: BUILT_IN_AGENTS },
-      costs: { todayUsd: '0', monthUsd: '0' },
+      costs: { todayUsd: '0', todayUnpriced: 0, monthUsd: '0', monthUnpriced: 0 },
       cacheHitRate: null,
     })
   })
@@ -98,6 +98,9 @@ describe('the dashboard', () => {
       const last24h = runs.filter(({ createdAt }) => isWithin(createdAt, new Date(now.getTime() - DAY_MS)))
       const asked = last24h.filter(({ cache, finishedAt }) => cache !== 'off' && finishedAt)
       const entries = entriesOf(runs)
+      const [ofToday, ofMonth] = [today, month].map((start) =>
+        entries.filter(({ createdAt }) => isWithin(createdAt, start)),
+      )
       return {
         shown: await ask(),
         expected: {
@@ -108,16 +111,20 @@ describe('the dashboard', () => {
           avgDurationMs: meanOf(durationsOf(last24h)),
           p95DurationMs: percentileOf(durationsOf(last24h), 0.95),
           shares: last24h,
-          todayUsd: costOf(entries.filter(({ createdAt }) => isWithin(createdAt, today))),
-          monthUsd: costOf(entries.filter(({ createdAt }) => isWithin(createdAt, month))),
+          costs: {
+            todayUsd: costOf(ofToday!),
+            todayUnpriced: unpricedOf(ofToday!),
+            monthUsd: costOf(ofMonth!),
+            monthUnpriced: unpricedOf(ofMonth!),
+          },
           cacheHitRate: asked.filter(({ cache }) => cache === 'hit').length / asked.length,
         },
       }
     })
-    const { todayUsd, monthUsd, cacheHitRate, shares, ...figures } = expected
+    const { costs, cacheHitRate, shares, ...figures } = expected
     const { byStatus24h, ...counts } = shown.runs
     expect(counts).toEqual(figures)
-    expect(shown.costs).toEqual({ todayUsd, monthUsd })
+    expect(shown.costs).toEqual(costs)
     expect(shown.cacheHitRate).toBeCloseTo(cacheHitRate, 10)
     expect(byStatus24h.map(({ count }: { count: number }) => count)).toEqual(
       byStatus24h.map(({ count }: { count: number }) => count).toSorted((a: number, b: number) => b - a),
@@ -142,7 +149,7 @@ describe('the dashboard', () => {
       )
       const runs = moments.map((createdAt, nth): PlantedRun => {
         const call = { agent: 'developer', model: 'openai/gpt-5-mini', inputTokens: 1, outputTokens: 1 }
-        const entry = { ...call, createdAt, costUsd: `0.${'0'.repeat(nth)}1` }
+        const entry = { ...call, createdAt, costUsd: nth % 4 === 3 ? null : `0.${'0'.repeat(nth)}1` }
         return ended({ agent: 'developer', status: 'completed', createdAt, entry })
       })
       await plantRuns(app, user.tenantId, runs)
@@ -153,7 +160,9 @@ describe('the dashboard', () => {
         expected: {
           today: since(today).length,
           todayUsd: costOf(entriesOf(since(today))),
+          todayUnpriced: unpricedOf(entriesOf(since(today))),
           monthUsd: costOf(entriesOf(since(month))),
+          monthUnpriced: unpricedOf(entriesOf(since(month))),
         },
       }
     })

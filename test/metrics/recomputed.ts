@@ -31,6 +31,10 @@ export function costOf(entries: readonly PlantedEntry[]): string {
   return entries.reduce((sum, { costUsd }) => sum.plus(Usd.parse(costUsd ?? '0')), Usd.ZERO).toString()
 }
 
+export function unpricedOf(entries: readonly PlantedEntry[]): number {
+  return entries.filter(({ costUsd }) => costUsd === null).length
+}
+
 export function entriesOf(runs: readonly PlantedRun[]): PlantedEntry[] {
   return runs.flatMap(({ entry }) => entry ?? [])
 }

@@ -5,7 +5,7 @@ import { TestApp } from '../support/test-app.js'
 import { createTestDatabase, type TestDatabase, withClient } from '../support/test-database.js'
 import { TestUser } from '../support/test-user.js'
 import { DAY_MS, HOUR_MS, plantRuns, type PlantedRun, randomRuns, sumUp } from './planted-runs.js'
-import { costOf, countOf, durationsOf, entriesOf, isWithin, meanOf } from './recomputed.js'
+import { costOf, countOf, durationsOf, entriesOf, isWithin, meanOf, unpricedOf } from './recomputed.js'
 
 const URL = '/v1/metrics/timeline'
 const UNCACHED = { 'cache-control': 'no-store' }
@@ -50,6 +50,7 @@ function expectedPoint(start: Date, widthMs: number) {
     cancelled: countOf(own, 'cancelled'),
     avgDurationMs: meanOf(durationsOf(own)),
     costUsd: costOf(calls),
+    unpriced: unpricedOf(calls),
     tokens: calls.reduce((sum, { inputTokens, outputTokens }) => sum + inputTokens + outputTokens, 0),
   }
 }

@@ -83,7 +83,7 @@ describe('the OpenAPI document', () => {
     ['/v1/api-keys', ['limit', 'cursor']],
     ['/v1/mcp-servers', ['limit', 'cursor']],
     ['/v1/webhooks', ['limit', 'cursor']],
-    ['/v1/webhook-events', []],
+    ['/v1/webhook-events', ['limit', 'cursor']],
     ['/v1/projects', ['status', 'limit', 'cursor']],
     ['/v1/projects/count', ['status']],
     ['/v1/schedules', ['project', 'agent', 'active', 'limit', 'cursor']],

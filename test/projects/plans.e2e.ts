@@ -175,3 +175,25 @@ describe('a page of the runs of a project with many reads what it shows, the fir
     expect(of('runs', some)).toEqual([{ table: 'runs', index: 'idx_runs_project_agent', rows: RUNS_OF_BIGGEST / 10 }])
   })
 })
+
+it('a page of the runs of a slug that another project had before reads as much of each', async () => {
+  const id = newId()
+  await database.superuser.query(
+    `INSERT INTO projects (tenant_id, id, slug, name, created_at, updated_at, deleted_at) VALUES ($1, $2, $3, 'x', now(), now(), now())`,
+    [tenantId, id, BIGGEST],
+  )
+  await database.superuser.query(
+    `INSERT INTO runs (tenant_id, id, root_run_id, project_id, agent, agent_version, status, task, model, input, created_at)
+     SELECT $1, id, id, $2, 'developer', 1, 'completed', 'x', 'x', '{}', now()
+       FROM (SELECT uuid_at(now() - n * interval '1 s') AS id FROM generate_series(1, 1000) AS n) AS planted`,
+    [tenantId, id],
+  )
+  const found = await scans(() => runs.list({ tenantId }, { project: BIGGEST }, { limit: LIMIT }))
+  expect(found).toEqual(
+    expect.arrayContaining([
+      { table: 'projects', index: 'idx_projects_tenant_slug', rows: 2 },
+      { table: 'runs', index: 'idx_runs_project_newest', rows: 2 * LIMIT },
+    ]),
+  )
+  expect(found).toHaveLength(2)
+})

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { add as addProject } from '../projects/project.js'
+import { add as addProject, remove as removeProject } from '../projects/project.js'
 import { ModelSimulator } from '../support/model-simulator.js'
 import { TestApp } from '../support/test-app.js'
 import { withClient } from '../support/test-database.js'
@@ -216,6 +216,26 @@ describe('the filters', () => {
       expect([query, await idsOf(user, query)]).toEqual([query, ids])
       expect([query, await countOf(user, query)]).toEqual([query, ids.length])
     }
+  })
+
+  it('find runs by the slug that a project had before it was deleted, and by one that another has by now', async () => {
+    const someone = await TestUser.register(app)
+    const runInProject = () => start(someone, { task: 'In a project', project: 'website' })
+    const ids: string[] = []
+    for (let nth = 0; nth < 3; nth += 1) {
+      await addProject(someone)
+      ids.unshift(await runInProject())
+      ids.unshift(await runInProject())
+      await start(someone, { task: 'In none' })
+      expect((await removeProject(someone, 'website')).statusCode).toBe(204)
+      expect(await idsOf(someone, '?project=website')).toEqual(ids)
+      expect(await countOf(someone, '?project=website')).toBe(ids.length)
+    }
+    expect(await idsOf(someone, '?project=website&agent=nobody')).toEqual([])
+    expect(await countOf(someone, '?project=website&agent=nobody')).toBe(0)
+    const { data, nextCursor } = (await list(someone, '?project=website&limit=3')).json()
+    expect(data).toMatchObject(ids.slice(0, 3).map((id) => ({ id, project: 'website' })))
+    expect(await idsOf(someone, `?project=website&limit=3&cursor=${nextCursor}`)).toEqual(ids.slice(3))
   })
 
   it('show nobody the runs of another tenant', async () => {

@@ -110,7 +110,7 @@ describe('the waiting form', () => {
       error: null,
       model: 'openai/gpt-4o-mini',
       usage: { inputTokens: 1000, cachedInputTokens: 600, outputTokens: 50, reasoningTokens: 20, totalTokens: 1050 },
-      costUsd: '0.000138',
+      costUsd: '0.000135',
       cache: 'off',
       attempt: 1,
       parentRunId: null,
@@ -336,10 +336,10 @@ describe('structured output', () => {
       output: null,
       error: { code: 'output_invalid', detail: expect.stringMatching(detail) },
       usage: { inputTokens: 2000, cachedInputTokens: 1200, outputTokens: 100, reasoningTokens: 40, totalTokens: 2100 },
-      costUsd: '0.000276',
+      costUsd: '0.00027',
     })
     expect(simulator.requests).toHaveLength(2)
-    const row = { cost_usd: '0.000138', input_tokens: '1000' }
+    const row = { cost_usd: '0.000135', input_tokens: '1000' }
     expect(await costRowsOf(run.id)).toEqual([row, row])
   })
 

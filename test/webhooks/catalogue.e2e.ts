@@ -2,10 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import { Database } from '#platform/database/database.js'
 import { EventBus } from '#platform/events/event-bus.js'
-import {
-  type WebhookEventList,
-  webhookEventListSchema,
-} from '../../src/modules/webhooks/catalogue/event-types.schemas.js'
+import { type WebhookEvent, webhookEventListSchema } from '../../src/modules/webhooks/catalogue/event-types.schemas.js'
 import { EVENT_TYPES, bodySchemaOf } from '../../src/modules/webhooks/catalogue/event-types.js'
 import { WebhookDisabled } from '../../src/modules/webhooks/webhook.events.js'
 import { ask, decide, letTimePass, whenDecided } from '../approvals/asked-approval.js'
@@ -30,21 +27,25 @@ let simulator: ModelSimulator
 let app: TestApp
 let owner: TestUser
 let webhookId: string
-let catalogue: WebhookEventList['data']
+let catalogue: WebhookEvent[]
 
 beforeAll(async () => {
   simulator = await ModelSimulator.start()
   app = await TestApp.start({ env: simulatorEnv(simulator) })
   owner = await TestUser.register(app)
   webhookId = (await add(owner)).id
-  catalogue = webhookEventListSchema.parse((await owner.request({ url: '/v1/webhook-events' })).json()).data
+  catalogue = webhookEventListSchema.parse((await list({ limit: '100' })).json()).data
 })
 afterAll(async () => {
   await app?.[Symbol.asyncDispose]()
   await simulator?.stop()
 })
 
-function entryOf(type: string): WebhookEventList['data'][number] {
+function list(query: Record<string, string> = {}) {
+  return owner.request({ url: '/v1/webhook-events', query })
+}
+
+function entryOf(type: string): WebhookEvent {
   const entry = catalogue.find((candidate) => candidate.type === type)
   if (!entry) throw new Error(`${type} is not in the catalogue`)
   return entry
@@ -129,6 +130,40 @@ describe('the catalogue of events', () => {
       expect.arrayContaining(['run.completed', 'approval.expired', 'apiKey.created', 'webhook.test']),
     )
     for (const type of types) expect(type).toMatch(/^[a-z][A-Za-z]*\.[a-z][A-Za-z]*$/)
+  })
+
+  it('is a list like any other: a page of 20 unless asked for another, and one that is full can be the last', async () => {
+    const { data, nextCursor } = (await list()).json()
+    expect(data).toEqual(catalogue.slice(0, 20))
+    expect(nextCursor === null).toBe(catalogue.length <= 20)
+    const full = await list({ limit: String(catalogue.length) })
+    expect(full.json()).toEqual({ data: catalogue, nextCursor: null })
+    expect(full.headers).not.toHaveProperty('link')
+  })
+
+  it('is paged without loss or repeat', async () => {
+    const seen: WebhookEvent[] = []
+    let cursor: string | null = ''
+    while (cursor !== null) {
+      const response = await list({ limit: '7', ...(cursor && { cursor }) })
+      const { data, nextCursor } = webhookEventListSchema.parse(response.json())
+      expect(data).toHaveLength(Math.min(7, catalogue.length - seen.length))
+      const next = nextCursor === null ? undefined : `</v1/webhook-events?limit=7&cursor=${nextCursor}>; rel="next"`
+      expect(response.headers['link']).toBe(next)
+      seen.push(...data)
+      cursor = nextCursor
+    }
+    expect(seen).toEqual(catalogue)
+  })
+
+  it.each([
+    ['a limit of 0', { limit: '0' }, '/limit'],
+    ['a limit of 101', { limit: '101' }, '/limit'],
+    ['a cursor that is none', { cursor: 'abc' }, '/cursor'],
+    ['a cursor of another list', { cursor: Buffer.from('developer').toString('base64url') }, '/cursor'],
+    ['an unknown parameter', { types: 'run.*' }, '/types'],
+  ])('refuses %s', async (_what, query: Record<string, string>, pointer) => {
+    expectProblem(await list(query), { status: 400, code: 'validation_failed', pointers: [pointer] })
   })
 
   it('has examples that their schemas allow, with fields to come, and no field too few', () => {

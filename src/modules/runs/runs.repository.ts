@@ -8,9 +8,10 @@ import type { RunRow, RunSummaryRow } from './run-view.js'
 import type { RunFilter } from './runs.schemas.js'
 import { toStorableJson } from '#kernel/storable.js'
 
-const SUMMARY_COLUMNS = `r.id, r.agent, r.agent_version, p.slug AS project, r.status, r.task, r.model, r.error_code,
+const RUN_COLUMNS = `r.id, r.agent, r.agent_version, r.status, r.task, r.model, r.error_code,
   r.error_detail, r.input_tokens, r.cached_input_tokens, r.output_tokens, r.reasoning_tokens, r.cost_usd, r.cache,
   r.attempt, r.parent_run_id, r.schedule_id, r.metadata, r.created_at, r.started_at, r.finished_at`
+const SUMMARY_COLUMNS = `${RUN_COLUMNS}, p.slug AS project`
 const FROM_RUNS = 'FROM runs r LEFT JOIN projects p ON p.tenant_id = r.tenant_id AND p.id = r.project_id'
 
 /** Counting on would cost each look at a long queue more than anybody could make of the number. */
@@ -127,38 +128,50 @@ export class RunsRepository {
 
   /** Newest first; up to `limit`, after the run `after`. */
   list(scope: Scope, filter: RunFilter, page: { after?: string | undefined; limit: number }): Promise<RunSummaryRow[]> {
-    const { conditions, values } = whereClause(scope, filter)
+    const { project, ...others } = filter
+    const { conditions, values } = whereClause(scope, others)
     if (page.after !== undefined) conditions.push(`r.id < $${values.push(page.after)}`)
+    const where = `WHERE ${conditions.join(' AND ')}`
+    const newest = `ORDER BY r.id DESC LIMIT $${values.push(page.limit)}`
     return this.requests.read<RunSummaryRow>(scope, {
-      text: `SELECT ${SUMMARY_COLUMNS} ${FROM_RUNS} WHERE ${conditions.join(' AND ')}
-              ORDER BY r.id DESC LIMIT $${values.push(page.limit)}`,
+      text:
+        project === undefined
+          ? `SELECT ${SUMMARY_COLUMNS} ${FROM_RUNS} ${where} ${newest}`
+          : // The newest of each project, in the order of an index: asked for together, all of their runs would be sorted.
+            `SELECT ${SUMMARY_COLUMNS}
+               FROM projects p CROSS JOIN LATERAL (SELECT ${RUN_COLUMNS} FROM runs r ${where} AND r.project_id = p.id ${newest}) AS r
+              WHERE ${ofSlug(values.push(project))} ${newest}`,
       values,
     })
   }
 
-  async count(scope: Scope, filter: RunFilter): Promise<number> {
-    const { conditions, values } = whereClause(scope, filter)
+  async count(scope: Scope, { project, ...others }: RunFilter): Promise<number> {
+    const { conditions, values } = whereClause(scope, others)
+    if (project !== undefined)
+      conditions.push(`r.project_id = ANY (ARRAY(SELECT p.id FROM projects p WHERE ${ofSlug(values.push(project))}))`)
     const rows = await this.requests.read<{ count: string }>(scope, {
-      text: `SELECT count(*) AS count ${FROM_RUNS} WHERE ${conditions.join(' AND ')}`,
+      text: `SELECT count(*) AS count FROM runs r WHERE ${conditions.join(' AND ')}`,
       values,
     })
     return Number(rows[0]?.count ?? 0)
   }
 }
 
-/** Every condition is written here; only values come from outside, and they go as parameters. */
-function whereClause(scope: Scope, filter: RunFilter): { conditions: string[]; values: unknown[] } {
+/** Several projects, where one that is deleted had the slug before. */
+function ofSlug(slug: number): string {
+  return `p.tenant_id = $1 AND p.slug = $${slug}`
+}
+
+/**
+ * All of a filter but its project. Every condition is written here; only values come from outside, and they go as parameters, the
+ * tenant as `$1`.
+ */
+function whereClause(scope: Scope, filter: Omit<RunFilter, 'project'>): { conditions: string[]; values: unknown[] } {
   const values: unknown[] = [scope.tenantId]
   const conditions = ['r.tenant_id = $1']
   const add = (condition: (parameter: string) => string, value: unknown): void => {
     if (value !== undefined) conditions.push(condition(`$${values.push(value)}`))
   }
-  // The project that has the slug now, found first: its runs are those of one index.
-  add(
-    (parameter) =>
-      `r.project_id = (SELECT id FROM projects WHERE tenant_id = $1 AND slug = ${parameter} AND deleted_at IS NULL)`,
-    filter.project,
-  )
   add((parameter) => `r.agent = ${parameter}`, filter.agent)
   add((parameter) => `r.status = ${parameter}`, filter.status)
   // PostgreSQL knows no year 0 and no offset of 16 hours or more, which ISO 8601 does.

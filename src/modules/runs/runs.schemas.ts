@@ -114,7 +114,7 @@ export const runSchema = z
 export type Run = z.infer<typeof runSchema>
 
 const filterShape = {
-  project: slug.optional(),
+  project: slug.optional().describe('Slug, also of a project that is deleted.'),
   agent: slug.optional(),
   status: z.enum(RUN_STATUSES).optional(),
   from: z.iso.datetime({ offset: true }).optional().describe('Created at or after.'),

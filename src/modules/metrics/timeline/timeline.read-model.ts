@@ -6,7 +6,7 @@ import type { TimelinePoint } from './timeline.schemas.js'
 /** As the database writes it: the amount a decimal string, tokens a `bigint`. */
 export type TimelineRow = Omit<TimelinePoint, 'start' | 'tokens'> & { readonly start: Date; readonly tokens: string }
 
-const SUMMED = 'cost_usd, input_tokens + output_tokens AS tokens'
+const SUMMED = 'cost_usd, unpriced, input_tokens + output_tokens AS tokens'
 
 /** What runs have done and cost, a row for each bucket of a time. */
 @Injectable()
@@ -34,11 +34,11 @@ export class TimelineReadModel {
                   UNION ALL
                  SELECT created_at, ${SUMMED} FROM cost_tail WHERE tenant_id = $1 AND created_at >= $2 AND created_at < $3),
                costs AS (
-                 SELECT date_bin($4 * interval '1 ms', moment, 'epoch') AS start, sum(cost_usd) AS cost_usd, sum(tokens) AS tokens
+                 SELECT date_bin($4 * interval '1 ms', moment, 'epoch') AS start, sum(cost_usd) AS cost_usd, sum(unpriced) AS unpriced, sum(tokens) AS tokens
                    FROM booked GROUP BY start)
                SELECT start, coalesce(runs, 0) AS runs, coalesce(completed, 0) AS completed, coalesce(failed, 0) AS failed,
                       coalesce(cancelled, 0) AS cancelled, duration_ms AS "avgDurationMs", coalesce(cost_usd, 0)::text AS "costUsd",
-                      coalesce(tokens, 0)::text AS tokens
+                      coalesce(unpriced, 0)::integer AS unpriced, coalesce(tokens, 0)::text AS tokens
                  FROM generate_series($2::timestamptz, $3::timestamptz - $4 * interval '1 ms', $4 * interval '1 ms') AS start
                  LEFT JOIN ended USING (start) LEFT JOIN costs USING (start)
                 ORDER BY start`,

@@ -17,6 +17,7 @@ const pointSchema = z.strictObject({
   cancelled: z.int(),
   avgDurationMs: z.int().nullable().describe('Of those that have ended; null: none has.'),
   costUsd: z.string().describe('Decimal string: of calls booked in this time, those that have a price.'),
+  unpriced: z.int().describe('Of those calls, the ones of models that have no price: not part of `costUsd`.'),
   tokens: z.int().describe('Input and output of calls booked in this time.'),
 })
 

@@ -39,6 +39,7 @@ function toPoint(row: TimelineRow): TimelinePoint {
     cancelled: row.cancelled,
     avgDurationMs: row.avgDurationMs,
     costUsd: Usd.parse(row.costUsd).toString(),
+    unpriced: row.unpriced,
     tokens: Number(row.tokens),
   }
 }
