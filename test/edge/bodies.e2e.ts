@@ -6,6 +6,9 @@ import { TestApp } from '../support/test-app.js'
 import { PASSWORD, TestUser } from '../support/test-user.js'
 
 const RUN_URL = '/v1/agents/developer/run'
+const JSON_TYPE = { 'content-type': 'application/json' }
+/** Not due while tests run. */
+const SCHEDULE = '{"name":"Report","agent":"developer","task":"Write a report.","cron":"30 4 1 1 *"}'
 const REFUSED = { status: 400, code: 'validation_failed' }
 
 let app: TestApp
@@ -18,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => app[Symbol.asyncDispose]())
 
 function post(payload: string | Buffer, headers: Record<string, string> = {}, url = RUN_URL) {
-  return user.request({ method: 'POST', url, payload, headers: { 'content-type': 'application/json', ...headers } })
+  return user.request({ method: 'POST', url, payload, headers: { ...JSON_TYPE, ...headers } })
 }
 const nested = (depth: number, [open, close]: [string, string] = ['[', ']']): string =>
   `${open.repeat(depth)}1${close.repeat(depth)}`
@@ -91,4 +94,44 @@ describe('a body in another coding than JSON in UTF-8', () => {
       expectProblem(response, unsupported)
     },
   )
+})
+
+describe('an empty body that is said to be JSON', () => {
+  it('is no body, on every route that needs none', async () => {
+    const { id: schedule } = (await post(SCHEDULE, {}, '/v1/schedules')).json()
+    const { id: run } = (await post('{"task":"x"}')).json()
+    const key = (await post('{"name":"old"}', {}, '/v1/api-keys')).json().id
+    const statuses: [string, 'POST' | 'DELETE', number][] = [
+      [`/v1/schedules/${schedule}/pause`, 'POST', 200],
+      [`/v1/schedules/${schedule}/resume`, 'POST', 200],
+      [`/v1/schedules/${schedule}/trigger`, 'POST', 202],
+      [`/v1/schedules/${schedule}`, 'DELETE', 204],
+      [`/v1/runs/${run}/cancel`, 'POST', 409],
+      [`/v1/api-keys/${key}`, 'DELETE', 204],
+    ]
+    for (const [url, method, status] of statuses) {
+      const response = await user.request({ method, url, headers: JSON_TYPE })
+      expect([url, response.statusCode]).toEqual([url, status])
+    }
+  })
+
+  it('is no body over the network: with a length of 0, in no chunks, and signing out', async () => {
+    const leaver = await TestUser.register(app)
+    const base = await app.listen()
+    const headers = { ...JSON_TYPE, authorization: `Bearer ${leaver.accessToken}` }
+    const chunks = new ReadableStream({ start: (controller) => controller.close() })
+    const pause = (init: RequestInit) => fetch(`${base}/v1/schedules/none/pause`, { method: 'POST', headers, ...init })
+    expect((await pause({})).status).toBe(404)
+    expect((await pause({ body: chunks, duplex: 'half' })).status).toBe(404)
+    expect((await fetch(`${base}/v1/auth/logout-all`, { method: 'POST', headers })).status).toBe(204)
+  })
+
+  it('is a body that is missing where one is needed', async () => {
+    expectProblem(await post(''), { ...REFUSED, instance: RUN_URL, pointers: [''] })
+  })
+
+  it('is 415 when it is said to be something else', async () => {
+    const response = await user.request({ method: 'POST', url: RUN_URL, headers: { 'content-type': 'text/plain' } })
+    expectProblem(response, { status: 415, code: 'unsupported_media_type' })
+  })
 })
