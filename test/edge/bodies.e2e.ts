@@ -135,3 +135,49 @@ describe('an empty body that is said to be JSON', () => {
     expectProblem(response, { status: 415, code: 'unsupported_media_type' })
   })
 })
+
+describe('a body for a route that takes none', () => {
+  let url: string
+
+  beforeAll(async () => {
+    const { id } = (await post(SCHEDULE, {}, '/v1/schedules')).json()
+    url = `/v1/schedules/${id}`
+  })
+
+  it.each([
+    ['its keys', '{"foo":1,"a/b":null}', ['/foo', '/a~1b']],
+    ['it all, a list', '[1]', ['']],
+    ['it all, an empty list', '[]', ['']],
+    ['it all, a text', '"now"', ['']],
+    ['it all, no', 'false', ['']],
+  ])('is refused before anything happens, by %s', async (_, payload, pointers) => {
+    const headers = { 'idempotency-key': 'once' }
+    expectProblem(await post(payload, headers, `${url}/trigger`), { ...REFUSED, pointers })
+    expect((await user.request({ url: `${url}/executions` })).json().data).toEqual([])
+    const response = await user.request({ method: 'DELETE', url, payload, headers: JSON_TYPE })
+    expectProblem(response, { ...REFUSED, instance: url, pointers })
+    expect((await user.request({ url })).statusCode).toBe(200)
+  })
+
+  it('names unknown keys as every other route does', async () => {
+    const { errors } = (await post('{"foo":1}', {}, `${url}/pause`)).json()
+    expect(errors).toEqual([{ pointer: '/foo', detail: 'Unknown field.' }])
+  })
+
+  it('is not looked at for who may not call the route', async () => {
+    const response = await app.inject({ method: 'POST', url: `${url}/pause`, payload: { foo: 1 } })
+    expectProblem(response, { status: 401, code: 'unauthenticated' })
+  })
+
+  it.each(['{}', 'null'])('means nothing: %s', async (payload) => {
+    expect((await post(payload, {}, `${url}/pause`)).statusCode).toBe(200)
+  })
+
+  it.each([
+    ['malformed', '{"foo":', REFUSED],
+    ['poisoned', '{"__proto__":{}}', REFUSED],
+    ['too large', `{"a":"${'a'.repeat(256 * 1024)}"}`, { status: 413, code: 'payload_too_large' }],
+  ])('is still refused when it is %s', async (_, payload, { status, code }) => {
+    expectProblem(await post(payload, {}, `${url}/pause`), { status, code, instance: `${url}/pause` })
+  })
+})
