@@ -181,3 +181,51 @@ describe('a body for a route that takes none', () => {
     expectProblem(await post(payload, {}, `${url}/pause`), { status, code, instance: `${url}/pause` })
   })
 })
+
+describe('null in a body', () => {
+  it('is the same as absent in what is new', async () => {
+    const optional = { context: null, model: null, knowledge: null, outputSchema: null, cache: null, metadata: null }
+    const run = await user.run({ task: 'x', ...optional, limits: { maxSteps: null, maxTokens: 500 } })
+    expect([run.statusCode, run.json().metadata]).toEqual([200, {}])
+    const schedule = await post(
+      JSON.stringify({ ...JSON.parse(SCHEDULE), timezone: null, active: null, input: { cache: null, limits: null } }),
+      {},
+      '/v1/schedules',
+    )
+    expect(schedule.json()).toMatchObject({ timezone: 'UTC', active: true, input: {} })
+    expect(Object.keys(schedule.json().input)).toEqual([])
+  })
+
+  it('is the same as absent in what is wholly replaced', async () => {
+    const payload = {
+      inputUsdPerMillion: '1',
+      outputUsdPerMillion: '2',
+      reasoningUsdPerMillion: null,
+      effectiveFrom: null,
+    }
+    const response = await user.request({ method: 'PUT', url: '/v1/costs/prices/house/model', payload })
+    expect([response.statusCode, response.json().reasoningUsdPerMillion]).toEqual([200, '2'])
+  })
+
+  it('is the same as absent for a whole body that may be', async () => {
+    const webhook = await post('{"url":"https://hooks.example/a","events":["*"]}', {}, '/v1/webhooks')
+    expect(webhook.statusCode).toBe(201)
+    const response = await post('null', {}, `/v1/webhooks/${webhook.json().id}/rotate-secret`)
+    expect(response.statusCode).toBe(200)
+  })
+
+  it.each([
+    ['a field that is needed', '{"task":null}', ['/task']],
+    ['an unknown field', '{"task":"x","colour":null}', ['/colour']],
+    ['a pair of metadata', '{"task":"x","metadata":{"a":null}}', ['/metadata/a']],
+    ['an item of a list', '{"task":"x","knowledge":{"collections":[null]}}', ['/knowledge/collections/0']],
+  ])('is refused for %s', async (_, payload, pointers) => {
+    expectProblem(await post(payload), { ...REFUSED, pointers })
+  })
+
+  it('is refused in a change for what cannot be cleared', async () => {
+    const { id } = (await post(SCHEDULE, {}, '/v1/schedules')).json()
+    const response = await user.request({ method: 'PATCH', url: `/v1/schedules/${id}`, payload: { timezone: null } })
+    expectProblem(response, { ...REFUSED, pointers: ['/timezone'] })
+  })
+})
