@@ -145,7 +145,7 @@ describe.each(VERBS)('to $verb', ({ verb, status, isGranted }) => {
     const refused = [
       [{ comment: 'x'.repeat(2001) }, '/comment'],
       [{ comment: 'a\0b' }, '/comment'],
-      [{ comment: null }, '/comment'],
+      [{ comment: 7 }, '/comment'],
       [{ arguments: {} }, '/arguments'],
       [{ status: 'approved' }, '/status'],
     ] as const

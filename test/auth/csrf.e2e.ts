@@ -126,6 +126,20 @@ describe('a browser session', () => {
     expect(response.cookies.find(({ name }) => name === REFRESH)?.value).not.toBe(own.cookies[REFRESH])
   })
 
+  it.each([
+    ['no body', {}],
+    ['an empty body that is said to be JSON', { 'content-type': 'application/json' }],
+  ])('is refreshed with %s', async (_, headers: Record<string, string>) => {
+    const { cookies, csrfToken } = await openBrowser()
+    const response = await app.inject({
+      method: 'POST',
+      url: '/v1/auth/refresh',
+      cookies,
+      headers: { 'x-csrf-token': csrfToken, ...headers },
+    })
+    expect([response.statusCode, response.json().csrfToken]).toEqual([200, csrfToken])
+  })
+
   it('is gone after logout, cookies and all', async () => {
     const own = await openBrowser()
     const response = await app.inject({

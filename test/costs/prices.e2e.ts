@@ -326,7 +326,7 @@ describe('a version of a price', () => {
       { ...ANY_PRICE, cacheWriteUsdPerMillion: '1234567890' },
       ['/cacheWriteUsdPerMillion'],
     ],
-    ['null for a kind', { ...ANY_PRICE, cachedInputUsdPerMillion: null }, ['/cachedInputUsdPerMillion']],
+    ['null for what it needs', { ...ANY_PRICE, outputUsdPerMillion: null }, ['/outputUsdPerMillion']],
     ['a day for a moment', { ...ANY_PRICE, effectiveFrom: '2026-01-01' }, ['/effectiveFrom']],
     ['the year 0', { ...ANY_PRICE, effectiveFrom: '0000-01-01T00:00:00Z' }, ['/effectiveFrom']],
     ['an unknown field', { ...ANY_PRICE, currency: 'EUR' }, ['/currency']],

@@ -179,7 +179,7 @@ describe('a replay', () => {
     [{ since: '2999-01-01T00:00:00Z' }, '/since'],
     [{ since: SINCE, until: SINCE }, '/until'],
     [{ since: SINCE, until: '2020-01-01T00:00:00Z' }, '/until'],
-    [{ since: SINCE, until: null }, '/until'],
+    [{ since: null }, '/since'],
     [{ since: SINCE, status: 'failed' }, '/status'],
     [{ since: SINCE, dryRun: 'yes' }, '/dryRun'],
     [{ since: SINCE, limit: 5 }, '/limit'],

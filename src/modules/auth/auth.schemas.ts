@@ -53,6 +53,7 @@ export const refreshSchema = z
     refreshToken: z.string().min(1).max(MAX_TOKEN_LENGTH).optional().describe('Absent: that of the session cookie.'),
   })
   .meta({ id: 'Refresh' })
+  .optional()
 export type RefreshCommand = z.infer<typeof refreshSchema>
 
 export const logoutSchema = z

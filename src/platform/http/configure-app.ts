@@ -9,6 +9,7 @@ import { serveDocs } from './docs-page.js'
 import { buildOpenApiDocument, serveOpenApi } from './openapi.js'
 import { ProblemFilter } from './problem.filter.js'
 import { installRequestHooks } from './request-hooks.js'
+import { UndeclaredBodyGuard } from './undeclared-body.guard.js'
 import { createValidationPipe } from './validation.pipe.js'
 
 /** Sets up what holds for every route. Call once, before the app listens. */
@@ -24,6 +25,8 @@ export async function configureApp(
     onFinished: (request) => metrics.observe(request),
   })
   spellIdsAsStored(fastify)
+  // After the modules' guards: whoever may not call a route is told so first.
+  app.useGlobalGuards(new UndeclaredBodyGuard())
   app.useGlobalPipes(createValidationPipe())
   app.useGlobalFilters(new ProblemFilter(await app.resolve(PinoLogger)))
   serveOpenApi(app, buildOpenApiDocument(app, version))

@@ -45,12 +45,22 @@ export async function createHttpAdapter(config: AppConfig): Promise<FastifyAdapt
   })
   const fastify = adapter.getInstance<FastifyInstance>()
   fastify.removeContentTypeParser('text/plain')
+  takeEmptyJsonForNoBody(fastify)
   // RFC 9110 §10.1.1 lets a server overlook an expectation that it does not know; Node would answer with an empty 417.
   fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response))
   installEdge(fastify, { settings, securityHeaders })
   refuseMissingHost(fastify)
   refuseWrongMethods(fastify)
   return adapter
+}
+
+/** Many clients say `application/json` of every request. Whether a body is missing is for the route's schema to say. */
+function takeEmptyJsonForNoBody(fastify: FastifyInstance): void {
+  const parseJson = fastify.getDefaultJsonParser('error', 'error')
+  fastify.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') return done(null)
+    return parseJson(request, body, done)
+  })
 }
 
 /** The client's id when it is harmless, else a new one. */

@@ -4,6 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 export interface RequestContext {
   readonly requestId: string
   readonly traceId?: string
+  readonly method?: string
   /** The template, as in the metrics. */
   readonly route?: string
   /** Who is at the other end, past trusted proxies. */

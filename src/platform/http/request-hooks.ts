@@ -22,8 +22,9 @@ export function installRequestHooks(
 ): void {
   fastify.addHook('onRequest', (request, _reply, done) => {
     const traceId = TRACEPARENT_PATTERN.exec(String(request.headers['traceparent'] ?? ''))?.[1]
+    const { id: requestId, method, ip: address } = request
     const route = routeOf(request)
-    const context: RequestContext = { requestId: request.id, route, address: request.ip, ...(traceId && { traceId }) }
+    const context: RequestContext = { requestId, method, route, address, ...(traceId && { traceId }) }
     requestContext.run(context, done)
   })
   fastify.addHook('onResponse', (request, reply, done) => {

@@ -1,5 +1,11 @@
-import { StandardSchemaValidationPipe } from '@nestjs/common'
+import { type ArgumentMetadata, StandardSchemaValidationPipe } from '@nestjs/common'
+import { z } from 'zod'
 import { AppError, type FieldError } from '#kernel/app-error.js'
+import { takeNullsAsAbsent } from './absent-nulls.js'
+import { requestContext } from './request-context.js'
+
+/** In a change, null clears a field. In something new, or wholly replaced, there is nothing to clear. */
+const METHODS_THAT_CLEAR_NOTHING = new Set(['POST', 'PUT'])
 
 interface Issue {
   readonly message: string
@@ -10,9 +16,19 @@ interface Issue {
 
 /** Validates whatever carries a schema; refuses with one JSON Pointer an issue. */
 export function createValidationPipe(): StandardSchemaValidationPipe {
-  return new StandardSchemaValidationPipe({
+  return new ValidationPipe({
     exceptionFactory: (issues) => validationFailed(issues),
   })
+}
+
+class ValidationPipe extends StandardSchemaValidationPipe {
+  override transform<T>(value: T, metadata: ArgumentMetadata): Promise<T> {
+    const { type, schema } = metadata
+    const { method = '' } = requestContext.getStore() ?? {}
+    const canClear = type !== 'body' || !METHODS_THAT_CLEAR_NOTHING.has(method)
+    if (canClear || !(schema instanceof z.ZodType)) return super.transform(value, metadata)
+    return super.transform(takeNullsAsAbsent(schema, value) as T, metadata)
+  }
 }
 
 export function validationFailed(issues: readonly Issue[]): AppError {

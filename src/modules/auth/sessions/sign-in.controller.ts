@@ -1,5 +1,5 @@
 import { Body, Controller, Post, Query, Req, Res } from '@nestjs/common'
-import { ApiTags } from '@nestjs/swagger'
+import { ApiBody, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { Endpoint } from '#platform/http/endpoint.js'
@@ -62,13 +62,14 @@ export class SignInController {
     answers: [{ status: 200, description: 'The new pair; cookies for a browser session.', schema: signedInSchema }],
     problems: [400, 401, 403],
   })
+  @ApiBody({ required: false })
   async refresh(
-    @Body({ schema: refreshSchema }) { refreshToken }: RefreshCommand,
+    @Body({ schema: refreshSchema }) command: RefreshCommand,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TokenPair | BrowserSession> {
-    if (refreshToken !== undefined) {
-      return this.answers.toTokenPair(await this.refreshes.refresh(refreshToken, clientInfoOf(request)))
+    if (command?.refreshToken !== undefined) {
+      return this.answers.toTokenPair(await this.refreshes.refresh(command.refreshToken, clientInfoOf(request)))
     }
     const token = this.answers.readRefreshCookie(request)
     return this.answers.setCookies(reply, await this.refreshes.refresh(token, clientInfoOf(request)))
