@@ -135,7 +135,7 @@ describe('making an invitation', () => {
     { email: ['a@example.com'] },
     { email: 'a@example.com\r\nBcc: b@example.com' },
     { email: 'a@example.com', role: 'root' },
-    { email: 'a@example.com', role: null },
+    { email: 'a@example.com', role: 1 },
     { email: 'a@example.com', tenantId: newId() },
     { email: 'a@example.com', userId: newId() },
     { email: 'a@example.com', invitedBy: newId() },

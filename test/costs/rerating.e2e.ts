@@ -359,7 +359,7 @@ describe('a run that was re-rated', () => {
       effectiveFrom: '2020-01-01T00:00:00Z',
     })
     await rerate(owner, { dryRun: false })
-    // The boss asked twice: 900 × 0.15 + 100 × 0.08 + 10 × 0.6 millionths.
+    // The boss asked twice: 900 × 0.15 + 100 × 0.075 + 10 × 0.6 millionths.
     expect(await costs()).toEqual({ boss: '0.003327', first: '0.00101', second: '0.00202' })
     const [steps] = await lab.app.sql(
       `SELECT trim_scale(sum(cost_usd)) AS sum, count(cost_usd)::integer AS count FROM run_steps

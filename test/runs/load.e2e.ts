@@ -78,8 +78,8 @@ describe('100 requests that wait at once', () => {
       cached: `${totals.cachedTokens}`,
       output: `${totals.completionTokens}`,
       reasoning: `${totals.reasoningTokens}`,
-      // 100 000 input at 0.15, 5050 cached at 0.08 and 50 500 output at 0.60 US dollars for a million.
-      cost: '0.045704',
+      // 100 000 input at 0.15, 5050 cached at 0.075 and 50 500 output at 0.60 US dollars for a million.
+      cost: '0.04567875',
     })
     expect(totals.promptTokens).toBe(105_050)
   }, 20_000)
