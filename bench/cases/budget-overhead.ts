@@ -9,7 +9,7 @@ import { createClient, send } from '../support/api-client.ts'
 import { startApp } from '../support/app-process.ts'
 import type { BenchCase } from '../support/bench-case.ts'
 import { SIMULATED_MODEL, simulatorEnvironment, startSimulator } from '../support/simulator.ts'
-import { median, percentile, timed } from '../support/stats.ts'
+import { median, timed, toLatencyRow } from '../support/stats.ts'
 import { createTemporaryDirectory } from '../support/temporary-directory.ts'
 
 const WARM_UP_RUNS = 20
@@ -57,7 +57,7 @@ export const run: BenchCase = async ({ options, postgres }) => {
 
   const addedMs = median(withMs) - median(withoutMs)
   return {
-    table: [describe('no budget', withoutMs), describe('three hard budgets', withMs)],
+    table: [toLatencyRow('no budget', withoutMs), toLatencyRow('three hard budgets', withMs)],
     checks: [
       {
         what: 'added to a run, median',
@@ -77,8 +77,4 @@ async function register(baseUrl: string, name: string) {
   const answer = await send(`${baseUrl}/v1/auth/register`, { method: 'POST', status: 201, body })
   const { accessToken, tenant } = registrationSchema.parse(answer)
   return createClient(baseUrl, { accessToken, tenantId: tenant.id })
-}
-
-function describe(path: string, ms: readonly number[]) {
-  return { path, 'median ms': median(ms).toFixed(2), 'p99 ms': percentile(ms, 99).toFixed(2) }
 }

@@ -3,7 +3,7 @@ import { registerClient } from '../support/api-client.ts'
 import { startApp } from '../support/app-process.ts'
 import type { BenchCase } from '../support/bench-case.ts'
 import { simulatorEnvironment, startSimulator } from '../support/simulator.ts'
-import { median, percentile, timed } from '../support/stats.ts'
+import { median, timed, toLatencyRow } from '../support/stats.ts'
 import { createTemporaryDirectory } from '../support/temporary-directory.ts'
 import { WARM_UP_RUNS } from '../support/warm-up.ts'
 
@@ -43,7 +43,7 @@ export const run: BenchCase = async ({ options, postgres }) => {
   for (let index = 0; index < options.runs; index++) hitMs.push(await hit())
   const medianMs = median(hitMs)
   return {
-    table: [describe('hit, waiting run', hitMs), describe('the same, the first ones of a new server', firstMs)],
+    table: [toLatencyRow('hit, waiting run', hitMs), toLatencyRow('the same, the first ones of a new server', firstMs)],
     checks: [
       {
         what: 'hit, median',
@@ -56,8 +56,4 @@ export const run: BenchCase = async ({ options, postgres }) => {
     errors: 0,
     measurements: { hitMs, firstMs },
   }
-}
-
-function describe(path: string, ms: readonly number[]) {
-  return { path, 'median ms': median(ms).toFixed(2), 'p99 ms': percentile(ms, 99).toFixed(2) }
 }

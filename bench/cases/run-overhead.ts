@@ -8,7 +8,7 @@ import { registerClient } from '../support/api-client.ts'
 import { startApp } from '../support/app-process.ts'
 import type { BenchCase } from '../support/bench-case.ts'
 import { SIMULATED_MODEL, SIMULATOR_KEY, simulatorEnvironment, startSimulator } from '../support/simulator.ts'
-import { median, percentile, timed } from '../support/stats.ts'
+import { median, timed, toLatencyRow } from '../support/stats.ts'
 import { createTemporaryDirectory } from '../support/temporary-directory.ts'
 import { WARM_UP_RUNS } from '../support/warm-up.ts'
 
@@ -53,9 +53,9 @@ export const run: BenchCase = async ({ options, postgres }) => {
   const ratio = median(oursMs) / median(directMs)
   return {
     table: [
-      describe('TempoNest, waiting run', oursMs),
-      describe('the same, the first ones of a new server', firstMs),
-      describe('AI SDK, direct call', directMs),
+      toLatencyRow('TempoNest, waiting run', oursMs),
+      toLatencyRow('the same, the first ones of a new server', firstMs),
+      toLatencyRow('AI SDK, direct call', directMs),
     ],
     checks: [
       {
@@ -72,8 +72,4 @@ export const run: BenchCase = async ({ options, postgres }) => {
     errors: 0,
     measurements: { oursMs, firstMs, directMs },
   }
-}
-
-function describe(path: string, ms: readonly number[]) {
-  return { path, 'median ms': median(ms).toFixed(2), 'p99 ms': percentile(ms, 99).toFixed(2) }
 }

@@ -17,3 +17,8 @@ export async function timed<T>(work: () => Promise<T>): Promise<{ ms: number; va
   const value = await work()
   return { ms: performance.now() - startedAt, value }
 }
+
+/** A row of a table that tells how long something took, in milliseconds. */
+export function toLatencyRow(path: string, ms: readonly number[]) {
+  return { path, 'median ms': median(ms).toFixed(2), 'p99 ms': percentile(ms, 99).toFixed(2) }
+}
